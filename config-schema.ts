@@ -1,0 +1,107 @@
+import { z } from "zod";
+import { IMAGES, type ImageName } from "./images.ts";
+
+const port = z
+  .union([z.number(), z.string().regex(/^\d+$/).transform(Number)], "is not a port number")
+  .refine((value) => Number.isInteger(value) && value >= 1 && value <= 65535, "is not a port number");
+const HOST_NAME = /^(?=.{1,253}$)([a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\.)+[a-z]([a-z0-9-]{0,61}[a-z0-9])?$/;
+const IPV4 = /^((25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(25[0-5]|2[0-4]\d|1?\d?\d)$/;
+const text = (what: string): z.ZodString => z.string(`is not ${what}`);
+const hostName = text("a host name").regex(HOST_NAME, "is not a host name (lower case, at least two labels)");
+const address = text("a host name or an IPv4 address").refine(
+  (value) => HOST_NAME.test(value) || IPV4.test(value) || /^[a-z0-9-]+$/.test(value),
+  "is not a host name or an IPv4 address",
+);
+const sshTarget = z.strictObject(
+  {
+    address,
+    user: text("a user name")
+      .regex(/^[a-z_][a-z0-9_-]{0,31}$/, "is not a user name")
+      .default("root"),
+    port: port.default(22),
+    hostKey: text("a public host key").regex(
+      /^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/]{60,}={0,2}$/,
+      "is not a public host key (type and base64, without a comment)",
+    ),
+  },
+  "is not an object",
+);
+const email = text("an e-mail address").regex(/^[^@\s"]+@[^@\s"]+\.[^@\s"]+$/, "is not an e-mail address");
+const absolutePath = text("an absolute path on the VM").regex(/^\/[\w./-]+$/, "is not an absolute path on the VM");
+const forgeName = text("a forge name").regex(
+  /^[a-z0-9](?:[a-z0-9]|[-_.](?=[a-z0-9])){0,38}$/,
+  "is not a forge name (lower-case letters, digits, single - _ . between them, at most 39)",
+);
+const flag = z.union([z.boolean(), z.stringbool({ truthy: ["true"], falsy: ["false"] })], "is not true or false");
+const imageReference = text("an image reference").regex(
+  /^[a-z0-9][a-z0-9.:_/-]*:[\w][\w.-]{0,127}@sha256:[0-9a-f]{64}$/,
+  "is not a pinned image reference (repo:tag@sha256:…)",
+);
+
+// Names that Forgejo keeps for its own routes; it refuses them only when the admin is created, long after `up` began.
+const RESERVED_FORGE_NAMES = ["admin", "api", "assets", "explore", "ghost", "org", "repo", "user", "v2"];
+
+/** Shape of the `foundation:*` configuration: keys, types, defaults. What two values say together is judged in config.ts. */
+export const schema = z.strictObject({
+  domain: hostName,
+  sites: z
+    .strictObject(
+      { home: hostName.optional(), git: hostName.optional(), vault: hostName.optional(), s3: hostName.optional() },
+      "is not an object",
+    )
+    .default({}),
+  host: sshTarget,
+  tls: z.discriminatedUnion(
+    "mode",
+    [
+      z.strictObject({ mode: z.literal("internal") }),
+      z.strictObject({
+        mode: z.literal("acme"),
+        email,
+        directory: text("a URL")
+          .regex(/^https:\/\/[\w.:/-]+$/, "is not an https URL")
+          .default("https://acme-v02.api.letsencrypt.org/directory"),
+      }),
+      z.strictObject({ mode: z.literal("files"), certificate: absolutePath, key: absolutePath }),
+    ],
+    "is not one of: internal, acme, files",
+  ),
+  offsite: z.union([z.literal("none"), sshTarget], "is neither a second host nor none"),
+  forge: z.strictObject(
+    {
+      admin: forgeName.refine((name) => !RESERVED_FORGE_NAMES.includes(name), "is a name that the forge reserves"),
+      adminEmail: email,
+      organisation: forgeName.refine(
+        (name) => !RESERVED_FORGE_NAMES.includes(name),
+        "is a name that the forge reserves",
+      ),
+      sshPort: port.default(2222),
+    },
+    "is not an object",
+  ),
+  size: z.enum(["s", "m", "l"], "is not one of: s, m, l").default("s"),
+  backup: z
+    .strictObject(
+      {
+        every: text("an interval")
+          .regex(/^(\d+m|\d+h)$/, "is not an interval such as 15m or 1h")
+          .default("15m"),
+      },
+      "is not an object",
+    )
+    .default({ every: "15m" }),
+  images: z.partialRecord(z.enum(Object.keys(IMAGES) as ImageName[]), imageReference).default({}),
+  registryMirror: text("a registry address")
+    .regex(/^[a-z0-9][a-z0-9.-]*(:\d+)?(\/[a-z0-9._/-]+)?$/, "is not a registry address (host:port/path, no scheme)")
+    .optional(),
+  runner: z.strictObject({ enabled: flag.default(false) }, "is not an object").default({ enabled: false }),
+  subnet: text("a private IPv4 /16")
+    .regex(/^(10\.\d{1,3}|172\.(1[6-9]|2\d|3[01])|192\.168)\.0\.0\/16$/, "is not a private IPv4 /16")
+    .default("172.30.0.0/16"),
+  keyDirectory: text("a path")
+    .regex(/^[^\0\n]+$/, "is not a path")
+    .default("keys/stacks"),
+  vaultTunnelPort: port.default(18200),
+});
+/** Configuration whose single values are right. */
+export type Parsed = z.infer<typeof schema>;

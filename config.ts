@@ -1,0 +1,251 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { z } from "zod";
+import { schema, type Parsed } from "./config-schema.ts";
+import { EXIT, UserError } from "./errors.ts";
+import { IMAGES, type ImageName } from "./images.ts";
+import { SIZES, type Size, type Sizing } from "./sizing.ts";
+import type { SshTarget } from "./ssh-target.ts";
+
+/** Host names under which the foundation is reached. */
+export interface Sites {
+  /** landing page */
+  readonly home: string;
+  readonly git: string;
+  readonly vault: string;
+  readonly s3: string;
+}
+
+/** Where certificates come from. File paths are paths on the VM. */
+export type Tls =
+  | { readonly mode: "internal" }
+  | { readonly mode: "acme"; readonly email: string; readonly directory: string }
+  | { readonly mode: "files"; readonly certificate: string; readonly key: string };
+
+/** The whole, validated configuration of one stack. Nothing else in the program reads configuration. */
+export interface Config {
+  readonly domain: string;
+  readonly sites: Sites;
+  readonly host: SshTarget;
+  readonly tls: Tls;
+  readonly offsite: SshTarget | "none";
+  readonly forge: {
+    readonly admin: string;
+    readonly adminEmail: string;
+    readonly organisation: string;
+    readonly sshPort: number;
+  };
+  readonly size: Size;
+  readonly sizing: Sizing;
+  readonly backup: { readonly everyMinutes: number };
+  /** full references `repo:tag@sha256:…`, after overrides and mirror */
+  readonly images: Readonly<Record<ImageName, string>>;
+  readonly runner: { readonly enabled: boolean };
+  /** IPv4 /16 from which the Docker networks get their subnets, without the last two octets: `172.30` */
+  readonly subnetPrefix: string;
+  /** directory of the key and share files, relative to the project directory */
+  readonly keyDirectory: string;
+  /** local port of the tunnel to Vault; stored in state, so it is fixed per stack */
+  readonly vaultTunnelPort: number;
+}
+
+/** A right value for each key, shown in hints. The quoting is the shell's. */
+const EXAMPLES: Record<string, string> = {
+  domain: "example.org",
+  sites: "--path foundation:sites.git git.example.org",
+  "sites.*": "git.example.org",
+  host: "--path foundation:host.address 203.0.113.7",
+  "host.address": "203.0.113.7",
+  "host.user": "root",
+  "host.port": "22",
+  "host.hostKey": '"$(ssh-keyscan -t ed25519 ADDRESS | cut -d" " -f2-)"',
+  tls: "--path foundation:tls.mode internal",
+  "tls.mode": "internal",
+  "tls.email": "ops@example.org",
+  "tls.directory": "https://acme-v02.api.letsencrypt.org/directory",
+  "tls.certificate": "/etc/ssl/foundation/fullchain.pem",
+  "tls.key": "/etc/ssl/foundation/privkey.pem",
+  offsite: "none",
+  "offsite.address": "198.51.100.9",
+  "offsite.user": "root",
+  "offsite.port": "22",
+  "offsite.hostKey": '"$(ssh-keyscan -t ed25519 ADDRESS | cut -d" " -f2-)"',
+  forge: "--path foundation:forge.admin operator",
+  "forge.admin": "operator",
+  "forge.adminEmail": "ops@example.org",
+  "forge.organisation": "platform",
+  "forge.sshPort": "2222",
+  size: "s",
+  backup: "--path foundation:backup.every 15m",
+  "backup.every": "15m",
+  images: "--path foundation:images.caddy repo:tag@sha256:DIGEST",
+  "images.*": "repo:tag@sha256:DIGEST",
+  registryMirror: "registry.example.org:5000",
+  runner: "--path foundation:runner.enabled false",
+  "runner.enabled": "false",
+  subnet: "172.30.0.0/16",
+  keyDirectory: "keys/stacks",
+  vaultTunnelPort: "18200",
+};
+
+interface Problem {
+  readonly message: string;
+  readonly hint: string;
+}
+
+/**
+ * Validates the `foundation:*` configuration and fills in what follows from it.
+ *
+ * @param raw values by key without the `foundation:` prefix; strings, or what their JSON holds
+ * @throws UserError (exit code 78) that names every problem: path, value, and the command that fixes it
+ */
+export function parseConfig(raw: Record<string, unknown>): Config {
+  const parsed = schema.safeParse(raw, { reportInput: true });
+  const problems = parsed.success ? contradictions(parsed.data) : parsed.error.issues.flatMap(describe);
+  if (problems.length > 0 || !parsed.success) {
+    throw new UserError(
+      problems.map((problem) => problem.message).join("\n"),
+      [...new Set(problems.map((problem) => problem.hint))].join("\n"),
+      EXIT.config,
+    );
+  }
+  return complete(parsed.data);
+}
+
+function describe(issue: z.core.$ZodIssue): Problem[] {
+  if (issue.code === "invalid_union" && issue.errors.length > 0) {
+    // Of several alternatives, the one that got furthest into the value says what the operator meant.
+    const deepest = issue.errors.flat().sort((a, b) => b.path.length - a.path.length)[0];
+    if (deepest && deepest.path.length > 0 && typeof issue.input === "object" && issue.input !== null) {
+      const nested = issue.errors.find((errors) => errors.includes(deepest)) ?? [];
+      return nested.flatMap((error) => describe({ ...error, path: [...issue.path, ...error.path] }));
+    }
+    const unknown = issue.errors.flat().find((error) => error.code === "unrecognized_keys");
+    if (unknown && typeof issue.input === "object") return describe({ ...unknown, path: issue.path });
+  }
+  if (issue.code === "unrecognized_keys" || issue.code === "invalid_key") {
+    const keys = issue.code === "unrecognized_keys" ? issue.keys : [String(issue.path.at(-1))];
+    const parent = issue.code === "unrecognized_keys" ? issue.path : issue.path.slice(0, -1);
+    return keys.map((key) => {
+      const path = [...parent, key].join(".");
+      return { message: `config foundation:${path}: unknown key`, hint: removal(path) };
+    });
+  }
+  const path = issue.path.join(".");
+  if (
+    issue.input === undefined ||
+    (issue.code === "invalid_union" && at(issue.input, issue.discriminator) === undefined)
+  )
+    return [{ message: `config foundation:${path}: missing`, hint: setting(path) }];
+  const value = show(issue.code === "invalid_union" ? at(issue.input, issue.discriminator) : issue.input);
+  return [{ message: `config foundation:${path}: ${issue.message}: ${value}`, hint: setting(path) }];
+}
+
+/** Of an object that no alternative of a union fits, the property that chooses the alternative. */
+function at(input: unknown, discriminator: string | undefined): unknown {
+  if (discriminator === undefined || typeof input !== "object" || input === null) return input;
+  return (input as Record<string, unknown>)[discriminator];
+}
+
+const show = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
+
+function removal(path: string): string {
+  return `pulumi config rm ${path.includes(".") ? "--path " : ""}foundation:${path}`;
+}
+
+function setting(path: string): string {
+  const example = EXAMPLES[path] ?? EXAMPLES[path.replace(/\.[^.]+$/, ".*")] ?? "VALUE";
+  if (example.startsWith("--path")) return `pulumi config set ${example}`;
+  return `pulumi config set ${path.includes(".") ? "--path " : ""}foundation:${path} ${example}`;
+}
+
+/** Values that are each right and cannot hold together. */
+function contradictions(config: Parsed): Problem[] {
+  const problems: Problem[] = [];
+  const refuse = (path: string, what: string, hint = setting(path)): void => {
+    problems.push({ message: `config foundation:${path}: ${what}`, hint });
+  };
+  const { forge, host, offsite, tls } = config;
+  if (forge.sshPort === host.port) refuse("forge.sshPort", `is the VM's own SSH port: ${String(forge.sshPort)}`);
+  if (forge.sshPort === 80 || forge.sshPort === 443)
+    refuse("forge.sshPort", `is a port of the web server: ${String(forge.sshPort)}`);
+  if (forge.admin === forge.organisation)
+    refuse("forge.organisation", `has the name of the admin user: ${forge.organisation}`);
+  if (offsite !== "none" && offsite.address === host.address)
+    refuse("offsite.address", `is the VM itself, a backup there is lost with it: ${offsite.address}`);
+  if (offsite !== "none" && offsite.hostKey === host.hostKey && offsite.address !== host.address)
+    refuse("offsite.hostKey", "is the VM's own host key, so both names are one machine");
+  if (tls.mode === "acme" && /\.(test|local|internal|localhost|invalid|example|lan|home\.arpa)$/.test(config.domain))
+    refuse("tls.mode", `acme cannot certify a name that is not public: ${config.domain}`);
+  if (tls.mode === "files" && dirname(tls.certificate) !== dirname(tls.key))
+    refuse("tls.key", `is not in the certificate's directory ${dirname(tls.certificate)}: ${tls.key}`);
+  const sites = Object.entries(siteNames(config));
+  for (const [index, [site, name]] of sites.entries()) {
+    const earlier = sites.slice(0, index).find(([, other]) => other === name);
+    if (earlier) refuse(`sites.${site}`, `is also the name of ${earlier[0]}: ${name}`, removal(`sites.${site}`));
+  }
+  const minutes = toMinutes(config.backup.every);
+  if (minutes < 5 || minutes > 24 * 60) refuse("backup.every", `is not between 5m and 24h: ${config.backup.every}`);
+  return problems;
+}
+
+const dirname = (path: string): string => path.slice(0, path.lastIndexOf("/"));
+const toMinutes = (interval: string): number => parseInt(interval, 10) * (interval.endsWith("h") ? 60 : 1);
+
+function siteNames({ domain, sites }: Pick<Parsed, "domain" | "sites">): Sites {
+  return {
+    home: sites.home ?? domain,
+    git: sites.git ?? `git.${domain}`,
+    vault: sites.vault ?? `vault.${domain}`,
+    s3: sites.s3 ?? `s3.${domain}`,
+  };
+}
+
+function complete(config: Parsed): Config {
+  const images = Object.fromEntries(
+    Object.entries(IMAGES).map(([name, pin]) => [
+      name,
+      config.images[name as ImageName] ?? (config.registryMirror ? mirrored(pin, config.registryMirror) : pin),
+    ]),
+  ) as Record<ImageName, string>;
+  const { sites: _sites, subnet, backup, registryMirror: _mirror, ...rest } = config;
+  return {
+    ...rest,
+    sites: siteNames(config),
+    sizing: SIZES[config.size],
+    backup: { everyMinutes: toMinutes(backup.every) },
+    images,
+    subnetPrefix: subnet.split(".").slice(0, 2).join("."),
+  };
+}
+
+/** `docker.io/library/caddy:…` behind `mirror:5000` is `mirror:5000/library/caddy:…`: the registry's host is replaced. */
+function mirrored(reference: string, mirror: string): string {
+  return `${mirror}/${reference.slice(reference.indexOf("/") + 1)}`;
+}
+
+/** What the program takes from outside: configuration, the passphrase, the stack's name. */
+export interface Inputs {
+  readonly config: Config;
+  readonly stack: string;
+  /** environment in which the passphrase is looked up, by keys/passphrase.ts */
+  readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Reads Pulumi's configuration and the environment. Called once, by index.ts. */
+export function readInputs(): Inputs {
+  const raw: Record<string, unknown> = {};
+  for (const [key, value] of Object.entries(pulumi.runtime.allConfig())) {
+    if (key.startsWith("foundation:")) raw[key.slice("foundation:".length)] = decode(value);
+  }
+  return { config: parseConfig(raw), stack: pulumi.getStack(), environment: process.env };
+}
+
+/** Pulumi hands objects over as JSON text and scalars as they are. */
+function decode(value: string): unknown {
+  if (!/^[[{]/.test(value)) return value;
+  try {
+    return JSON.parse(value);
+  } catch {
+    return value;
+  }
+}

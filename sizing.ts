@@ -1,0 +1,63 @@
+/** Resource limits of one service. Memory is the hard limit; swap is never added to it. */
+export interface ServiceLimits {
+  readonly memoryMiB: number;
+}
+
+/** Everything that `foundation:size` decides. */
+export interface Sizing {
+  readonly postgres: ServiceLimits & {
+    /** /dev/shm of the container; parallel queries allocate here */
+    readonly sharedMemoryMiB: number;
+    readonly sharedBuffersMiB: number;
+    readonly maxConnections: number;
+  };
+  readonly rustfs: ServiceLimits;
+  readonly vault: ServiceLimits;
+  readonly forgejo: ServiceLimits & {
+    /** upper bound of Forgejo's connection pool; must stay below maxConnections */
+    readonly databaseConnections: number;
+    /** scratch space for pushes and uploads, counted against memoryMiB while in use */
+    readonly temporaryMiB: number;
+  };
+  readonly runner: ServiceLimits;
+  readonly caddy: ServiceLimits;
+  /** what the VM must have; the preflight refuses less disk and warns about less memory */
+  readonly host: { readonly memoryMiB: number; readonly diskGiB: number };
+}
+
+/**
+ * The one table of sizes. RustFS keeps 2 GiB even in `s`: smaller limits were killed for memory under load
+ * (its working set is 300–1100 MiB); a limit is a ceiling and costs nothing while unused.
+ */
+export const SIZES = {
+  s: {
+    postgres: { memoryMiB: 768, sharedMemoryMiB: 128, sharedBuffersMiB: 128, maxConnections: 50 },
+    rustfs: { memoryMiB: 2048 },
+    vault: { memoryMiB: 512 },
+    forgejo: { memoryMiB: 1024, databaseConnections: 20, temporaryMiB: 512 },
+    runner: { memoryMiB: 512 },
+    caddy: { memoryMiB: 256 },
+    host: { memoryMiB: 3500, diskGiB: 10 },
+  },
+  m: {
+    postgres: { memoryMiB: 2048, sharedMemoryMiB: 256, sharedBuffersMiB: 512, maxConnections: 100 },
+    rustfs: { memoryMiB: 3072 },
+    vault: { memoryMiB: 1024 },
+    forgejo: { memoryMiB: 3072, databaseConnections: 40, temporaryMiB: 1024 },
+    runner: { memoryMiB: 1024 },
+    caddy: { memoryMiB: 512 },
+    host: { memoryMiB: 7500, diskGiB: 40 },
+  },
+  l: {
+    postgres: { memoryMiB: 6144, sharedMemoryMiB: 1024, sharedBuffersMiB: 1536, maxConnections: 200 },
+    rustfs: { memoryMiB: 6144 },
+    vault: { memoryMiB: 2048 },
+    forgejo: { memoryMiB: 8192, databaseConnections: 80, temporaryMiB: 2048 },
+    runner: { memoryMiB: 2048 },
+    caddy: { memoryMiB: 1024 },
+    host: { memoryMiB: 15500, diskGiB: 100 },
+  },
+} as const satisfies Record<string, Sizing>;
+
+/** T-shirt size of the whole foundation. */
+export type Size = keyof typeof SIZES;
