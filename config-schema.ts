@@ -99,7 +99,7 @@ export const schema = z.strictObject({
     .regex(/^(10\.\d{1,3}|172\.(1[6-9]|2\d|3[01])|192\.168)\.0\.0\/16$/, "is not a private IPv4 /16")
     .default("172.30.0.0/16"),
   keyDirectory: text("a path")
-    .regex(/^[^\0\n]+$/, "is not a path")
+    .regex(/^[\w@%+=:,./ -]+$/, "is not a path (letters, digits and @%+=:,./ - only)")
     .default("keys/stacks"),
   vaultTunnelPort: port.default(18200),
 });

@@ -1,8 +1,10 @@
+import { readFileSync } from "node:fs";
 import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { schema, type Parsed } from "./config-schema.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { IMAGES, type ImageName } from "./images.ts";
+import { passphraseFrom } from "./keys/passphrase.ts";
 import { SIZES, type Size, type Sizing } from "./sizing.ts";
 import type { SshTarget } from "./ssh-target.ts";
 
@@ -223,12 +225,11 @@ function mirrored(reference: string, mirror: string): string {
   return `${mirror}/${reference.slice(reference.indexOf("/") + 1)}`;
 }
 
-/** What the program takes from outside: configuration, the passphrase, the stack's name. */
+/** What the program takes from outside: configuration, the stack's name, the passphrase. */
 export interface Inputs {
   readonly config: Config;
   readonly stack: string;
-  /** environment in which the passphrase is looked up, by keys/passphrase.ts */
-  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly passphrase: Buffer;
 }
 
 /** Reads Pulumi's configuration and the environment. Called once, by index.ts. */
@@ -237,7 +238,11 @@ export function readInputs(): Inputs {
   for (const [key, value] of Object.entries(pulumi.runtime.allConfig())) {
     if (key.startsWith("foundation:")) raw[key.slice("foundation:".length)] = decode(value);
   }
-  return { config: parseConfig(raw), stack: pulumi.getStack(), environment: process.env };
+  return {
+    config: parseConfig(raw),
+    stack: pulumi.getStack(),
+    passphrase: passphraseFrom(process.env, (path) => readFileSync(path)),
+  };
 }
 
 /** Pulumi hands objects over as JSON text and scalars as they are. */

@@ -16,8 +16,6 @@ export interface Sizing {
   readonly forgejo: ServiceLimits & {
     /** upper bound of Forgejo's connection pool; must stay below maxConnections */
     readonly databaseConnections: number;
-    /** scratch space for pushes and uploads, counted against memoryMiB while in use */
-    readonly temporaryMiB: number;
   };
   readonly runner: ServiceLimits;
   readonly caddy: ServiceLimits;
@@ -34,7 +32,7 @@ export const SIZES = {
     postgres: { memoryMiB: 768, sharedMemoryMiB: 128, sharedBuffersMiB: 128, maxConnections: 50 },
     rustfs: { memoryMiB: 2048 },
     vault: { memoryMiB: 512 },
-    forgejo: { memoryMiB: 1024, databaseConnections: 20, temporaryMiB: 512 },
+    forgejo: { memoryMiB: 1024, databaseConnections: 20 },
     runner: { memoryMiB: 512 },
     caddy: { memoryMiB: 256 },
     host: { memoryMiB: 3500, diskGiB: 10 },
@@ -43,7 +41,7 @@ export const SIZES = {
     postgres: { memoryMiB: 2048, sharedMemoryMiB: 256, sharedBuffersMiB: 512, maxConnections: 100 },
     rustfs: { memoryMiB: 3072 },
     vault: { memoryMiB: 1024 },
-    forgejo: { memoryMiB: 3072, databaseConnections: 40, temporaryMiB: 1024 },
+    forgejo: { memoryMiB: 3072, databaseConnections: 40 },
     runner: { memoryMiB: 1024 },
     caddy: { memoryMiB: 512 },
     host: { memoryMiB: 7500, diskGiB: 40 },
@@ -52,7 +50,7 @@ export const SIZES = {
     postgres: { memoryMiB: 6144, sharedMemoryMiB: 1024, sharedBuffersMiB: 1536, maxConnections: 200 },
     rustfs: { memoryMiB: 6144 },
     vault: { memoryMiB: 2048 },
-    forgejo: { memoryMiB: 8192, databaseConnections: 80, temporaryMiB: 2048 },
+    forgejo: { memoryMiB: 8192, databaseConnections: 80 },
     runner: { memoryMiB: 2048 },
     caddy: { memoryMiB: 1024 },
     host: { memoryMiB: 15500, diskGiB: 100 },

@@ -1,0 +1,276 @@
+import * as pulumi from "@pulumi/pulumi";
+import { createHash } from "node:crypto";
+import type { PulledImage } from "./images.ts";
+import { deliverFiles } from "./secret-files.ts";
+import { dataVolume, service } from "./service.ts";
+import { ENDPOINTS, S3_REGION, subnet } from "./topology.ts";
+import { script, type Vm } from "./vm.ts";
+
+interface ForgejoArgs {
+  readonly vm: Vm;
+  readonly image: PulledImage;
+  readonly limits: { readonly memoryMiB: number; readonly databaseConnections: number };
+  /** public host names; the only ones that webhooks may call */
+  readonly sites: Readonly<Record<"home" | "git" | "vault" | "s3", string>>;
+  readonly forge: {
+    readonly admin: string;
+    readonly adminEmail: string;
+    readonly organisation: string;
+    /** public port of git over SSH */
+    readonly sshPort: number;
+  };
+  readonly credentials: Readonly<
+    Record<
+      | "forgejo-admin-password"
+      | "forgejo-database-password"
+      | "forgejo-internal-token"
+      | "forgejo-lfs-secret"
+      | "forgejo-oauth-secret"
+      | "s3-access-key"
+      | "s3-secret-key",
+      pulumi.Input<string>
+    >
+  >;
+  /** derived: what is encrypted in the database depends on the one, clients pin the others */
+  readonly keys: {
+    readonly secretKey: string;
+    readonly sshHostKeys: Readonly<Record<"ed25519" | "ecdsa", { readonly privateKeyPem: string }>>;
+  };
+}
+
+/** Values of app.ini, once all are known. */
+export interface AppIni {
+  readonly site: string;
+  readonly sshPort: number;
+  /** subnet of the web server's network; only it may say who the client is */
+  readonly proxySubnet: string;
+  readonly webhookHosts: readonly string[];
+  readonly databaseConnections: number;
+  readonly database: { readonly host: string; readonly name: string; readonly password: string };
+  readonly storage: {
+    readonly endpoint: string;
+    readonly region: string;
+    readonly bucket: string;
+    readonly accessKey: string;
+    readonly secretKey: string;
+  };
+  readonly secretKey: string;
+  readonly internalToken: string;
+  /** base64url of 32 bytes */
+  readonly oauthSecret: string;
+  /** base64url of 32 bytes */
+  readonly lfsSecret: string;
+}
+
+/** The forge: git, Actions, OCI and npm registry. */
+export class Forgejo extends pulumi.ComponentResource {
+  static readonly stage = 5;
+
+  constructor(name: string, args: ForgejoArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("foundation:index:Forgejo", name, {}, opts);
+    const parent = { parent: this };
+    const { vm, limits } = args;
+    const { credentials } = args;
+    const values = pulumi.all([
+      credentials["forgejo-database-password"],
+      credentials["s3-access-key"],
+      credentials["s3-secret-key"],
+      credentials["forgejo-internal-token"],
+      credentials["forgejo-oauth-secret"],
+      credentials["forgejo-lfs-secret"],
+    ]);
+    const ini = values.apply(([password, accessKey, secretKey, internalToken, oauth, lfs]) =>
+      appIni({
+        site: args.sites.git,
+        sshPort: args.forge.sshPort,
+        webhookHosts: Object.values(args.sites),
+        secretKey: args.keys.secretKey,
+        proxySubnet: subnet(vm.subnetPrefix, "caddy-forgejo"),
+        databaseConnections: limits.databaseConnections,
+        database: { host: ENDPOINTS.postgres, name: "forgejo", password },
+        storage: { endpoint: ENDPOINTS.s3, region: S3_REGION, bucket: "forgejo", accessKey, secretKey },
+        internalToken,
+        oauthSecret: keyOf(oauth),
+        lfsSecret: keyOf(lfs),
+      }),
+    );
+    const files = deliverFiles(
+      name,
+      vm,
+      {
+        owner: "1000:1000",
+        files: {
+          "app.ini": ini,
+          ssh_host_ed25519_key: args.keys.sshHostKeys.ed25519.privateKeyPem,
+          ssh_host_ecdsa_key: args.keys.sshHostKeys.ecdsa.privateKeyPem,
+        },
+      },
+      parent,
+    );
+    const container = service(
+      name,
+      vm,
+      {
+        image: args.image,
+        user: "1000:1000",
+        memoryMiB: limits.memoryMiB,
+        files,
+        filesAt: "/etc/foundation",
+        volumes: { "/var/lib/gitea": dataVolume("forgejo-data", vm, parent) },
+        tmpfs: {
+          "/etc/gitea": "uid=1000,gid=1000,mode=0700,size=1m",
+          "/tmp": "mode=1777,size=64m",
+        },
+        networks: [
+          { network: "postgres-forgejo" },
+          { network: "rustfs-forgejo" },
+          { network: "caddy-forgejo" },
+          { network: "forgejo-public" },
+        ],
+        ports: [{ internal: 2222, external: args.forge.sshPort }],
+        environment: {
+          GITEA_APP_INI: "/etc/foundation/app.ini",
+          // On the data volume: an image layer on its way into the registry may be larger than the memory limit.
+          GITEA_TEMP: "/var/lib/gitea/tmp",
+          TMPDIR: "/var/lib/gitea/tmp",
+        },
+        healthCommand: ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:3000/api/healthz"],
+        graceSeconds: 75,
+        startSeconds: 180,
+        // The image starts through dumb-init.
+        init: false,
+      },
+      parent,
+    );
+    script(
+      `${name}-admin`,
+      vm,
+      {
+        script: "forgejo-admin",
+        args: [args.forge.admin, args.forge.adminEmail, args.forge.organisation],
+        stdin: pulumi.interpolate`${credentials["forgejo-admin-password"]}\n`,
+        timeoutSeconds: 120,
+      },
+      { ...parent, dependsOn: [container] },
+    );
+    this.registerOutputs({});
+  }
+}
+
+/** 32 bytes in base64url: the form that the forge wants its JWT keys in. */
+function keyOf(characters: string): string {
+  return createHash("sha256").update(characters).digest("base64url");
+}
+
+/**
+ * app.ini. Every value that the forge would otherwise generate and write back is given, because the file is read-only;
+ * paths are inside the data volume, because the root file system is read-only too.
+ */
+export function appIni(v: AppIni): string {
+  return `APP_NAME  = Foundation
+RUN_MODE  = prod
+WORK_PATH = /var/lib/gitea
+
+[server]
+PROTOCOL               = http
+HTTP_ADDR              = 0.0.0.0
+HTTP_PORT              = 3000
+DOMAIN                 = ${v.site}
+ROOT_URL               = https://${v.site}/
+APP_DATA_PATH          = /var/lib/gitea
+START_SSH_SERVER       = true
+BUILTIN_SSH_SERVER_USER = git
+SSH_DOMAIN             = ${v.site}
+SSH_PORT               = ${String(v.sshPort)}
+SSH_LISTEN_PORT        = 2222
+SSH_SERVER_HOST_KEYS   = /etc/foundation/ssh_host_ed25519_key, /etc/foundation/ssh_host_ecdsa_key
+LFS_START_SERVER       = true
+LFS_JWT_SECRET         = ${v.lfsSecret}
+OFFLINE_MODE           = true
+GRACEFUL_HAMMER_TIME   = 60s
+
+[database]
+DB_TYPE           = postgres
+HOST              = ${v.database.host}
+NAME              = ${v.database.name}
+USER              = ${v.database.name}
+PASSWD            = ${v.database.password}
+SSL_MODE          = disable
+MAX_OPEN_CONNS    = ${String(v.databaseConnections)}
+MAX_IDLE_CONNS    = ${String(Math.ceil(v.databaseConnections / 4))}
+CONN_MAX_LIFETIME = 5m
+
+[security]
+INSTALL_LOCK                  = true
+SECRET_KEY                    = ${v.secretKey}
+INTERNAL_TOKEN                = ${v.internalToken}
+REVERSE_PROXY_LIMIT           = 1
+REVERSE_PROXY_TRUSTED_PROXIES = ${v.proxySubnet}
+MIN_PASSWORD_LENGTH           = 12
+
+[service]
+DISABLE_REGISTRATION              = true
+REQUIRE_SIGNIN_VIEW               = true
+ENABLE_NOTIFY_MAIL                = false
+DEFAULT_KEEP_EMAIL_PRIVATE        = true
+DEFAULT_ALLOW_CREATE_ORGANIZATION = false
+
+[openid]
+ENABLE_OPENID_SIGNIN = false
+ENABLE_OPENID_SIGNUP = false
+
+[oauth2]
+JWT_SECRET = ${v.oauthSecret}
+
+[repository]
+ROOT = /var/lib/gitea/git/repositories
+
+[repository.local]
+LOCAL_COPY_PATH = /var/lib/gitea/tmp/local-repo
+
+[repository.upload]
+TEMP_PATH = /var/lib/gitea/tmp/uploads
+
+[storage]
+STORAGE_TYPE            = minio
+MINIO_ENDPOINT          = ${v.storage.endpoint}
+MINIO_LOCATION          = ${v.storage.region}
+MINIO_BUCKET            = ${v.storage.bucket}
+MINIO_BUCKET_LOOKUP     = path
+MINIO_ACCESS_KEY_ID     = ${v.storage.accessKey}
+MINIO_SECRET_ACCESS_KEY = ${v.storage.secretKey}
+MINIO_USE_SSL           = false
+SERVE_DIRECT            = false
+
+[packages]
+ENABLED = true
+
+[actions]
+ENABLED             = true
+DEFAULT_ACTIONS_URL = self
+
+[session]
+PROVIDER      = db
+COOKIE_SECURE = true
+
+[cache]
+ADAPTER = twoqueue
+HOST    = {"size":100,"recent_ratio":0.25,"ghost_ratio":0.5}
+
+[picture]
+DISABLE_GRAVATAR = true
+
+[webhook]
+ALLOWED_HOST_LIST = ${v.webhookHosts.join(",")}
+
+[migrations]
+ALLOW_LOCALNETWORKS = false
+
+[cron.update_checker]
+ENABLED = false
+
+[log]
+MODE  = console
+LEVEL = Info
+`;
+}

@@ -1,0 +1,68 @@
+import * as command from "@pulumi/command";
+import * as pulumi from "@pulumi/pulumi";
+import { NETWORKS, VOLUMES } from "./topology.ts";
+import { digest, remote, SCRIPT_DIRECTORY, SCRIPTS, type Vm } from "./vm.ts";
+
+interface HostArgs {
+  readonly vm: Vm;
+  readonly forgeSshPort: number;
+  /** container names that must be free or ours before anything is changed */
+  readonly containers: readonly string[];
+  readonly minimum: { readonly memoryMiB: number; readonly diskGiB: number };
+}
+
+/** The bare VM made ready: checked first, then Docker, sshd limits, firewall, directories and scripts. */
+export class Host extends pulumi.ComponentResource {
+  static readonly stage = 0;
+
+  constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("foundation:index:Host", name, {}, opts);
+    const { vm } = args;
+    const request = JSON.stringify({
+      target: vm.target,
+      ownerId: vm.ownerId,
+      ports: [80, 443, args.forgeSshPort],
+      containers: args.containers,
+      networks: Object.keys(NETWORKS),
+      volumes: VOLUMES,
+      minimumDiskGib: args.minimum.diskGiB,
+      minimumMemoryMib: args.minimum.memoryMiB,
+    });
+    // Runs on the operator's machine, because only there the VM's clock can be compared with a second one.
+    const preflight = new command.local.Command(
+      "preflight",
+      {
+        create: "node cli/main.ts preflight",
+        environment: { FOUNDATION_PREFLIGHT: request },
+        triggers: [digest(request)],
+        logging: "none",
+        addPreviousOutputInEnv: false,
+      },
+      { parent: this },
+    );
+    const sudo = vm.target.user === "root" ? "" : "sudo -n ";
+    remote(
+      "host-setup",
+      vm,
+      {
+        create: `${sudo}timeout 900 bash -s -- ${vm.target.user} ${String(args.forgeSshPort)}`,
+        stdin: hostInstaller(vm.scripts),
+      },
+      { parent: this, dependsOn: [preflight], customTimeouts: { create: "20m", update: "20m" } },
+    );
+    this.registerOutputs({});
+  }
+}
+
+/**
+ * The text that prepares the VM: writes the other scripts to {@link SCRIPT_DIRECTORY}, then runs host.sh.
+ * One text for everything, so that a changed script reruns the (idempotent) setup and nothing else has to be copied.
+ */
+export function hostInstaller(scripts: Vm["scripts"]): string {
+  const installed = SCRIPTS.filter((name) => name !== "host").map((name) => {
+    const path = `${SCRIPT_DIRECTORY}/${name}`;
+    // Renamed into place: a script that is running meanwhile keeps its old text.
+    return `cat >${path}.new <<'END_OF_SCRIPT'\n${scripts[name]}END_OF_SCRIPT\nchmod 0755 ${path}.new\nmv -f ${path}.new ${path}\n`;
+  });
+  return `${scripts.host}\ninstall -d -m 0755 ${SCRIPT_DIRECTORY}\n${installed.join("")}main "$@" </dev/null\n`;
+}

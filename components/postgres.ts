@@ -1,0 +1,100 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { PulledImage } from "./images.ts";
+import { deliverFiles } from "./secret-files.ts";
+import { dataVolume, service } from "./service.ts";
+import { script, type Vm } from "./vm.ts";
+
+interface PostgresArgs {
+  readonly vm: Vm;
+  readonly image: PulledImage;
+  readonly limits: {
+    readonly memoryMiB: number;
+    readonly sharedMemoryMiB: number;
+    readonly sharedBuffersMiB: number;
+    readonly maxConnections: number;
+  };
+  readonly credentials: Readonly<
+    Record<"forgejo-database-password" | "postgres-superuser-password", pulumi.Input<string>>
+  >;
+}
+
+/** The one database server. Every client has a role and a database of its own and no rights elsewhere. */
+export class Postgres extends pulumi.ComponentResource {
+  static readonly stage = 2;
+
+  constructor(name: string, args: PostgresArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("foundation:index:Postgres", name, {}, opts);
+    const parent = { parent: this };
+    const { vm, limits } = args;
+    const superuserPassword = args.credentials["postgres-superuser-password"];
+    const volume = dataVolume("postgres-data", vm, parent);
+    const files = deliverFiles(
+      name,
+      vm,
+      { owner: "999:999", files: { superuser_password: superuserPassword } },
+      parent,
+    );
+    const container = service(
+      name,
+      vm,
+      {
+        image: args.image,
+        user: "999:999",
+        memoryMiB: limits.memoryMiB,
+        sharedMemoryMiB: limits.sharedMemoryMiB,
+        files,
+        filesAt: "/etc/foundation",
+        volumes: { "/var/lib/postgresql": volume },
+        tmpfs: { "/tmp": "mode=1777,size=64m", "/var/run/postgresql": "uid=999,gid=999,mode=3775,size=1m" },
+        networks: [{ network: "postgres-forgejo" }],
+        environment: {
+          POSTGRES_INITDB_ARGS: "--encoding=UTF8 --locale-provider=builtin --locale=C.UTF-8 --data-checksums",
+          POSTGRES_PASSWORD_FILE: "/etc/foundation/superuser_password",
+        },
+        command: ["postgres", ...settings(limits)],
+        // Over TCP: while the data directory is being created, a temporary server already answers on the socket.
+        healthCommand: ["pg_isready", "--quiet", "--host=127.0.0.1", "--username=postgres"],
+        stopSignal: "SIGINT",
+        graceSeconds: 120,
+        startSeconds: 120,
+      },
+      parent,
+    );
+    const ready = { ...parent, dependsOn: [container] };
+    script(
+      `${name}-superuser`,
+      vm,
+      {
+        script: "postgres-superuser",
+        args: [],
+        stdin: pulumi.interpolate`${superuserPassword}\n`,
+        timeoutSeconds: 60,
+      },
+      ready,
+    );
+    for (const [database, password] of Object.entries({ forgejo: args.credentials["forgejo-database-password"] })) {
+      const stdin = pulumi.interpolate`${password}\n`;
+      script(
+        `postgres-database-${database}`,
+        vm,
+        { script: "postgres-database", args: [database], stdin, timeoutSeconds: 60 },
+        ready,
+      );
+    }
+    this.registerOutputs({});
+  }
+}
+
+/** Server options as `-c key=value` arguments. */
+export function settings(limits: PostgresArgs["limits"]): string[] {
+  const options = {
+    max_connections: String(limits.maxConnections),
+    shared_buffers: `${String(limits.sharedBuffersMiB)}MB`,
+    // What the planner may assume is cached, by the server's manual half to three quarters of the memory.
+    effective_cache_size: `${String(Math.floor(limits.memoryMiB / 2))}MB`,
+    password_encryption: "scram-sha-256",
+    log_connections: "off",
+    log_min_duration_statement: "5s",
+  };
+  return Object.entries(options).flatMap(([key, value]) => ["-c", `${key}=${value}`]);
+}

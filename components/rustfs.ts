@@ -1,0 +1,78 @@
+import * as pulumi from "@pulumi/pulumi";
+import type { PulledImage } from "./images.ts";
+import { deliverFiles } from "./secret-files.ts";
+import { dataVolume, service } from "./service.ts";
+import { S3_REGION } from "./topology.ts";
+import { script, type Vm } from "./vm.ts";
+
+interface RustfsArgs {
+  readonly vm: Vm;
+  readonly image: PulledImage;
+  readonly memoryMiB: number;
+  readonly credentials: Readonly<Record<"s3-access-key" | "s3-secret-key", pulumi.Input<string>>>;
+}
+
+/** The S3 server. Clients know it as an endpoint, a region, two keys and a bucket, never as RustFS. */
+export class Rustfs extends pulumi.ComponentResource {
+  static readonly stage = 2;
+
+  constructor(name: string, args: RustfsArgs, opts?: pulumi.ComponentResourceOptions) {
+    super("foundation:index:Rustfs", name, {}, opts);
+    const parent = { parent: this };
+    const { vm } = args;
+    const { "s3-access-key": accessKey, "s3-secret-key": secretKey } = args.credentials;
+    const volume = dataVolume("rustfs-data", vm, parent);
+    const files = deliverFiles(
+      name,
+      vm,
+      { owner: "10001:10001", files: { access_key: accessKey, secret_key: secretKey } },
+      parent,
+    );
+    const container = service(
+      name,
+      vm,
+      {
+        image: args.image,
+        user: "10001:10001",
+        memoryMiB: args.memoryMiB,
+        files,
+        filesAt: "/etc/foundation",
+        volumes: { "/data": volume },
+        tmpfs: { "/logs": "uid=10001,gid=10001,mode=0750,size=16m", "/tmp": "mode=1777,size=64m" },
+        networks: [{ network: "rustfs-forgejo" }, { network: "caddy-rustfs" }],
+        environment: ENVIRONMENT,
+        healthCommand: ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:9000/health/ready"],
+        graceSeconds: 40,
+        startSeconds: 120,
+      },
+      parent,
+    );
+    const stdin = pulumi.interpolate`${accessKey}\n${secretKey}\n`;
+    script(
+      "bucket-forgejo",
+      vm,
+      { script: "s3-bucket", args: ["forgejo"], stdin, timeoutSeconds: 60 },
+      { ...parent, dependsOn: [container] },
+    );
+    this.registerOutputs({});
+  }
+}
+
+/** Server options; names and meaning as in the server's own documentation. */
+const ENVIRONMENT = {
+  RUSTFS_VOLUMES: "/data",
+  RUSTFS_ADDRESS: ":9000",
+  RUSTFS_REGION: S3_REGION,
+  RUSTFS_ACCESS_KEY_FILE: "/etc/foundation/access_key",
+  RUSTFS_SECRET_KEY_FILE: "/etc/foundation/secret_key",
+  // On one node, the default acknowledges small objects before they are on the disk.
+  RUSTFS_DURABILITY_MODE: "strict",
+  RUSTFS_NEW_BUCKET_DURABILITY_MODE: "strict",
+  RUSTFS_UNSUPPORTED_FS_POLICY: "fail",
+  RUSTFS_CONSOLE_ENABLE: "false",
+  // It would otherwise ask its maker for newer versions.
+  RUSTFS_CHECK_UPDATE: "false",
+  // Empty: log to stdout, where Docker rotates it.
+  RUSTFS_OBS_LOG_DIRECTORY: "",
+  RUSTFS_OBS_LOGGER_LEVEL: "warn",
+};

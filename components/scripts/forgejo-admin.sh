@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Creates the admin user and the organisation, and (re)sets the admin's password; safe to repeat.
+# Arguments: ADMIN EMAIL ORGANISATION. Stdin: the password.
+# The password goes through the API, because the command line's --password would show in the process list.
+set -euo pipefail
+
+API=http://127.0.0.1:3000/api/v1
+
+forgejo() { docker exec -u 1000 forgejo forgejo "$@"; }
+
+fail() { # MESSAGE
+  printf 'forgejo: %s\nhint: on the VM: docker logs --tail 50 forgejo\n' "$1" >&2
+  exit 1
+}
+
+# One API call. Arguments: METHOD PATH [JSON]; credentials as curl options in $AUTHORISATION. Prints the status.
+call() {
+  local data=()
+  [ $# -lt 3 ] || data=("header = \"Content-Type: application/json\"" "data = \"${3//\"/\\\"}\"")
+  printf '%s\n' "request = \"$1\"" "url = \"$API$2\"" "$AUTHORISATION" "${data[@]}" |
+    docker exec -i forgejo curl --silent --show-error --max-time 60 --output /dev/null --write-out '%{http_code}' --config -
+}
+
+expect() { # ALLOWED... -- METHOD PATH [JSON]
+  local allowed=() status
+  while [ "$1" != -- ]; do allowed+=("$1"); shift; done
+  shift
+  status=$(call "$@")
+  case " ${allowed[*]} " in *" $status "*) ;; *) fail "$1 $2 answered HTTP $status" ;; esac
+}
+
+main() {
+  local admin=$1 email=$2 organisation=$3 password token name
+  IFS= read -r password
+  [[ $password =~ ^[A-Za-z0-9]+$ ]] || fail "password has unexpected characters"
+  if ! forgejo admin user list --admin | awk 'NR > 1 { print $2 }' | grep -qx "$admin"; then
+    forgejo admin user create --admin --username "$admin" --email "$email" --random-password --must-change-password=false \
+      >/dev/null || fail "cannot create the admin user $admin"
+  fi
+  name=foundation-$(date +%s)-$$
+  token=$(forgejo admin user generate-access-token --username "$admin" --token-name "$name" --scopes all --raw | tail -n 1)
+  [[ $token =~ ^[0-9a-f]{40}$ ]] || fail "no access token for $admin"
+  AUTHORISATION="header = \"Authorization: token $token\""
+  expect 200 -- PATCH "/admin/users/$admin" \
+    "{\"login_name\":\"$admin\",\"source_id\":0,\"email\":\"$email\",\"password\":\"$password\",\"must_change_password\":false}"
+  if [ "$(call GET "/orgs/$organisation")" = 404 ]; then
+    expect 201 -- POST /orgs "{\"username\":\"$organisation\",\"visibility\":\"private\"}"
+  fi
+  AUTHORISATION="user = \"$admin:$password\""
+  # With a second factor on the account, a password alone may not delete tokens: then the nameless token stays.
+  expect 204 401 -- DELETE "/users/$admin/tokens/$name"
+  echo ready
+}
+
+main "$@"

@@ -1,0 +1,82 @@
+import * as pulumi from "@pulumi/pulumi";
+import { Caddy } from "./components/caddy.ts";
+import { CertificateAuthority } from "./components/certificate-authority.ts";
+import { Credentials } from "./components/credentials.ts";
+import { Forgejo } from "./components/forgejo.ts";
+import { Host } from "./components/host.ts";
+import { Images } from "./components/images.ts";
+import { Networks } from "./components/network.ts";
+import { Postgres } from "./components/postgres.ts";
+import { Runner } from "./components/runner.ts";
+import { Rustfs } from "./components/rustfs.ts";
+import { VaultConfig } from "./components/vault-config.ts";
+import { Vault, VaultReady } from "./components/vault.ts";
+import { dockerProvider, SCRIPTS, type Vm } from "./components/vm.ts";
+import { readInputs } from "./config.ts";
+import { deriveSecrets } from "./keys/derive.ts";
+import { openKeyFile } from "./keys/keyfile.ts";
+import { landing, mirroredSecrets, stackOutputs, urls } from "./outputs.ts";
+import { readScripts } from "./scripts.ts";
+import { openVaultTunnel } from "./tunnel.ts";
+
+/** The whole foundation of one stack, stage by stage. A stage depends only on earlier ones; a test holds that. */
+export default async function foundation(): Promise<Record<string, unknown>> {
+  const { config, stack, passphrase } = readInputs();
+  const { forge, images, keyDirectory, sites, sizing, vaultTunnelPort } = config;
+  const keys = deriveSecrets(await openKeyFile({ path: `${keyDirectory}/${stack}.key.json`, passphrase }));
+  const { ownerId, fileFingerprintKey: fingerprintKey } = keys;
+  const scripts = readScripts(SCRIPTS);
+  const vm: Vm = { target: config.host, ownerId, fingerprintKey, scripts, subnetPrefix: config.subnetPrefix };
+  const provider = dockerProvider(vm);
+  const after = (...dependsOn: pulumi.Resource[]) => ({ provider, dependsOn });
+  if (!pulumi.runtime.isDryRun()) await openVaultTunnel(config.host, vaultTunnelPort);
+  if (config.offsite === "none") await pulumi.log.warn("offsite is none: there is no backup outside this VM");
+  const { runner: runnerImage, ...serviceImages } = images;
+  const { ca: caKeys, forgejo: forgeKeys, vaultAppRole: appRole } = keys;
+
+  // 0 host
+  const containers = Object.keys(images);
+  const host = new Host("host", { vm, forgeSshPort: forge.sshPort, containers, minimum: sizing.host });
+
+  // 1 networks, images, certificates, credentials
+  const networks = new Networks("networks", vm, after(host));
+  const image = new Images("images", serviceImages, after(host)).pulled;
+  const ca = new CertificateAuthority("certificate-authority", caKeys);
+  const credentials = new Credentials("credentials").values;
+
+  // 2 stores
+  const postgres = new Postgres(
+    "postgres",
+    { vm, image: image.postgres, limits: sizing.postgres, credentials },
+    after(networks),
+  );
+  const rustfs = new Rustfs("rustfs", { vm, image: image.rustfs, ...sizing.rustfs, credentials }, after(networks));
+  const vault = new Vault(
+    "vault",
+    { vm, image: image.vault, ...sizing.vault, publicUrl: urls(config).vault },
+    after(networks),
+  );
+
+  // 4 Vault opened and filled
+  const ready = new VaultReady("vault-ready", { vm, stack, keyDirectory, container: vault.container }, after(vault));
+  const secrets = mirroredSecrets(config, keys, credentials);
+  new VaultConfig("vault-config", { tunnelPort: vaultTunnelPort, appRole, secrets }, { dependsOn: [ready] });
+
+  // 5 forge
+  const forgeArgs = { image: image.forgejo, limits: sizing.forgejo, forge, sites, credentials, keys: forgeKeys };
+  const forgejo = new Forgejo("forgejo", { vm, ...forgeArgs }, after(postgres, rustfs));
+
+  // 6 web server
+  const site = { sites, tls: config.tls, landing: landing(config, keys), withRunner: config.runner.enabled };
+  const caddyArgs = { image: image.caddy, ...sizing.caddy, ca, intermediateKeyPem: caKeys.intermediateKeyPem };
+  const caddy = new Caddy("caddy", { vm, ...caddyArgs, ...site }, after(forgejo));
+
+  // 7 runner
+  if (config.runner.enabled) {
+    const image = new Images("runner-image", { runner: runnerImage }, after(host)).pulled.runner;
+    const runnerArgs = { image, ...sizing.runner, forge, site: sites.git, caCertificate: ca.rootCertificate };
+    new Runner("runner", { vm, ...runnerArgs, credentials }, after(forgejo, caddy));
+  }
+
+  return stackOutputs(config, keys, ca.rootCertificate);
+}
