@@ -22,17 +22,15 @@ import { openVaultTunnel } from "./tunnel.ts";
 /** The whole foundation of one stack, stage by stage. A stage depends only on earlier ones; a test holds that. */
 export default async function foundation(): Promise<Record<string, unknown>> {
   const { config, stack, passphrase } = readInputs();
-  const { forge, images, keyDirectory, sites, sizing, vaultTunnelPort } = config;
+  const { forge, host: target, images, keyDirectory, sites, sizing, subnetPrefix, vaultTunnelPort } = config;
   const keys = deriveSecrets(await openKeyFile({ path: `${keyDirectory}/${stack}.key.json`, passphrase }));
-  const { ownerId, fileFingerprintKey: fingerprintKey } = keys;
-  const scripts = readScripts(SCRIPTS);
-  const vm: Vm = { target: config.host, ownerId, fingerprintKey, scripts, subnetPrefix: config.subnetPrefix };
+  const { ca: caKeys, forgejo: forgeKeys, ownerId, fileFingerprintKey: fingerprintKey, vaultAppRole: appRole } = keys;
+  const vm: Vm = { target, ownerId, fingerprintKey, scripts: readScripts(SCRIPTS), subnetPrefix };
   const provider = dockerProvider(vm);
   const after = (...dependsOn: pulumi.Resource[]) => ({ provider, dependsOn });
-  if (!pulumi.runtime.isDryRun()) await openVaultTunnel(config.host, vaultTunnelPort);
+  if (!pulumi.runtime.isDryRun()) await openVaultTunnel(target, vaultTunnelPort);
   if (config.offsite === "none") await pulumi.log.warn("offsite is none: there is no backup outside this VM");
   const { runner: runnerImage, ...serviceImages } = images;
-  const { ca: caKeys, forgejo: forgeKeys, vaultAppRole: appRole } = keys;
 
   // 0 host
   const containers = Object.keys(images);

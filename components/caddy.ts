@@ -60,41 +60,48 @@ export class Caddy extends pulumi.ComponentResource {
       },
       parent,
     );
+    const certificates: Record<string, string> =
+      args.tls.mode === "files" ? { "/etc/tls": directoryOf(args.tls.certificate) } : {};
     service(
       name,
       vm,
       {
+        ...SERVICE,
         image: args.image,
-        user: "1000:1000",
         memoryMiB: args.memoryMiB,
         files,
-        filesAt: "/etc/caddy",
         volumes: { "/data": dataVolume("caddy-data", vm, parent) },
-        hostDirectories: args.tls.mode === "files" ? { "/etc/tls": directoryOf(args.tls.certificate) } : {},
-        tmpfs: {
-          "/config": "uid=1000,gid=1000,mode=0700,size=1m",
-          "/run/caddy": "uid=1000,gid=1000,mode=0700,size=1m",
-          "/tmp": "mode=1777,size=16m",
-        },
+        hostDirectories: certificates,
         networks: attachments(sites, args.withRunner),
-        ports: [
-          { internal: 80, external: 80 },
-          { internal: 443, external: 443 },
-          { internal: 443, external: 443, protocol: "udp" },
-        ],
-        environment: { XDG_CONFIG_HOME: "/config", XDG_DATA_HOME: "/data" },
-        command: ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"],
-        // The binary carries this capability and cannot be executed in a container that lacks it.
-        capabilities: ["CAP_NET_BIND_SERVICE"],
-        healthCommand: ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8081/healthz"],
-        graceSeconds: 20,
-        startSeconds: 60,
       },
       parent,
     );
     this.registerOutputs({});
   }
 }
+
+/** What is the same in every foundation. */
+const SERVICE = {
+  user: "1000:1000",
+  filesAt: "/etc/caddy",
+  tmpfs: {
+    "/config": "uid=1000,gid=1000,mode=0700,size=1m",
+    "/run/caddy": "uid=1000,gid=1000,mode=0700,size=1m",
+    "/tmp": "mode=1777,size=16m",
+  },
+  ports: [
+    { internal: 80, external: 80 },
+    { internal: 443, external: 443 },
+    { internal: 443, external: 443, protocol: "udp" },
+  ],
+  environment: { XDG_CONFIG_HOME: "/config", XDG_DATA_HOME: "/data" },
+  command: ["caddy", "run", "--config", "/etc/caddy/Caddyfile", "--adapter", "caddyfile"],
+  // The binary carries this capability and cannot be executed in a container that lacks it.
+  capabilities: ["CAP_NET_BIND_SERVICE"],
+  healthCommand: ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:8081/healthz"],
+  graceSeconds: 20,
+  startSeconds: 60,
+} as const;
 
 /** Inside the networks the public names lead straight here: a webhook of the forge reaches it without leaving the VM. */
 function attachments(sites: CaddySites, withRunner: boolean): Attachment[] {
@@ -129,6 +136,19 @@ const REFUSED_VAULT_PATHS = [
 
 /** The whole Caddyfile. */
 export function caddyfile(sites: CaddySites, tlsMode: CaddyTls): string {
+  const blocks = [
+    globalOptions(tlsMode),
+    siteSnippet(tlsMode),
+    HEALTH,
+    homeSite(sites.home),
+    gitSite(sites.git),
+    vaultSite(sites.vault),
+    s3Site(sites.s3),
+  ];
+  return blocks.join("\n");
+}
+
+function globalOptions(tlsMode: CaddyTls): string {
   return `{
 	admin unix//run/caddy/admin.sock
 	persist_config off
@@ -139,8 +159,11 @@ export function caddyfile(sites: CaddySites, tlsMode: CaddyTls): string {
 		format json
 	}
 ${globalTls(tlsMode)}}
+`;
+}
 
-(site) {
+function siteSnippet(tlsMode: CaddyTls): string {
+  return `(site) {
 ${siteTls(tlsMode)}	header {
 		Strict-Transport-Security "max-age=31536000"
 		X-Content-Type-Options nosniff
@@ -148,14 +171,18 @@ ${siteTls(tlsMode)}	header {
 		-Server
 	}
 }
+`;
+}
 
-http://127.0.0.1:8081 {
+const HEALTH = `http://127.0.0.1:8081 {
 	bind 127.0.0.1
 	respond /healthz 200
 }
+`;
 
-# Plain HTTP serves one thing: the CA certificate, which a client needs before it can trust anything here.
-http://${sites.home} {
+function homeSite(name: string): string {
+  return `# Plain HTTP serves one thing: the CA certificate, which a client needs before it can trust anything here.
+http://${name} {
 	handle /ca.crt {
 		root * /etc/caddy
 		file_server
@@ -165,22 +192,23 @@ http://${sites.home} {
 	}
 }
 
-${sites.home} {
+${name} {
 	import site
 	root * /etc/caddy
-	handle /ca.crt {
-		file_server
-	}
-	handle / {
+	@public path / /ca.crt
+	handle @public {
 		file_server
 	}
 	handle {
 		respond 404
 	}
 }
+`;
+}
 
-# Git, the API, the OCI registry (/v2/) and the npm registry. Bodies stream: an image layer has no size limit here.
-${sites.git} {
+function gitSite(name: string): string {
+  return `# Git, the API, the OCI registry (/v2/) and the npm registry. Bodies stream: an image layer has no size limit here.
+${name} {
 	import site
 	reverse_proxy ${ENDPOINTS.forgejo} {
 		flush_interval -1
@@ -191,8 +219,11 @@ ${sites.git} {
 		}
 	}
 }
+`;
+}
 
-${sites.vault} {
+function vaultSite(name: string): string {
+  return `${name} {
 	import site
 	@refused path ${REFUSED_VAULT_PATHS.join(" ")}
 	handle @refused {
@@ -203,9 +234,12 @@ ${sites.vault} {
 		reverse_proxy ${ENDPOINTS.vault}
 	}
 }
+`;
+}
 
-# The Host header passes unchanged: it is part of every S3 signature.
-${sites.s3} {
+function s3Site(name: string): string {
+  return `# The Host header passes unchanged: it is part of every S3 signature.
+${name} {
 	import site
 	reverse_proxy ${ENDPOINTS.s3} {
 		flush_interval -1

@@ -1,7 +1,8 @@
+import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
 import type { PulledImage } from "./images.ts";
-import { deliverFiles } from "./secret-files.ts";
+import { deliverFiles, type DeliveredFiles } from "./secret-files.ts";
 import { dataVolume, service } from "./service.ts";
 import { ENDPOINTS, S3_REGION, subnet } from "./topology.ts";
 import { script, type Vm } from "./vm.ts";
@@ -46,14 +47,9 @@ export interface AppIni {
   readonly proxySubnet: string;
   readonly webhookHosts: readonly string[];
   readonly databaseConnections: number;
-  readonly database: { readonly host: string; readonly name: string; readonly password: string };
-  readonly storage: {
-    readonly endpoint: string;
-    readonly region: string;
-    readonly bucket: string;
-    readonly accessKey: string;
-    readonly secretKey: string;
-  };
+  readonly databasePassword: string;
+  readonly s3AccessKey: string;
+  readonly s3SecretKey: string;
   readonly secretKey: string;
   readonly internalToken: string;
   /** base64url of 32 bytes */
@@ -69,92 +65,92 @@ export class Forgejo extends pulumi.ComponentResource {
   constructor(name: string, args: ForgejoArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Forgejo", name, {}, opts);
     const parent = { parent: this };
-    const { vm, limits } = args;
-    const { credentials } = args;
-    const values = pulumi.all([
-      credentials["forgejo-database-password"],
-      credentials["s3-access-key"],
-      credentials["s3-secret-key"],
-      credentials["forgejo-internal-token"],
-      credentials["forgejo-oauth-secret"],
-      credentials["forgejo-lfs-secret"],
-    ]);
-    const ini = values.apply(([password, accessKey, secretKey, internalToken, oauth, lfs]) =>
-      appIni({
-        site: args.sites.git,
-        sshPort: args.forge.sshPort,
-        webhookHosts: Object.values(args.sites),
-        secretKey: args.keys.secretKey,
-        proxySubnet: subnet(vm.subnetPrefix, "caddy-forgejo"),
-        databaseConnections: limits.databaseConnections,
-        database: { host: ENDPOINTS.postgres, name: "forgejo", password },
-        storage: { endpoint: ENDPOINTS.s3, region: S3_REGION, bucket: "forgejo", accessKey, secretKey },
-        internalToken,
-        oauthSecret: keyOf(oauth),
-        lfsSecret: keyOf(lfs),
-      }),
-    );
+    const { vm } = args;
     const files = deliverFiles(
       name,
       vm,
       {
         owner: "1000:1000",
         files: {
-          "app.ini": ini,
+          "app.ini": renderedIni(args),
           ssh_host_ed25519_key: args.keys.sshHostKeys.ed25519.privateKeyPem,
           ssh_host_ecdsa_key: args.keys.sshHostKeys.ecdsa.privateKeyPem,
         },
       },
       parent,
     );
-    const container = service(
-      name,
-      vm,
-      {
-        image: args.image,
-        user: "1000:1000",
-        memoryMiB: limits.memoryMiB,
-        files,
-        filesAt: "/etc/foundation",
-        volumes: { "/var/lib/gitea": dataVolume("forgejo-data", vm, parent) },
-        tmpfs: {
-          "/etc/gitea": "uid=1000,gid=1000,mode=0700,size=1m",
-          "/tmp": "mode=1777,size=64m",
-        },
-        networks: [
-          { network: "postgres-forgejo" },
-          { network: "rustfs-forgejo" },
-          { network: "caddy-forgejo" },
-          { network: "forgejo-public" },
-        ],
-        ports: [{ internal: 2222, external: args.forge.sshPort }],
-        environment: {
-          GITEA_APP_INI: "/etc/foundation/app.ini",
-          // On the data volume: an image layer on its way into the registry may be larger than the memory limit.
-          GITEA_TEMP: "/var/lib/gitea/tmp",
-          TMPDIR: "/var/lib/gitea/tmp",
-        },
-        healthCommand: ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:3000/api/healthz"],
-        graceSeconds: 75,
-        startSeconds: 180,
-        // The image starts through dumb-init.
-        init: false,
-      },
-      parent,
-    );
+    const data = dataVolume("forgejo-data", vm, parent);
+    const container = service(name, vm, { ...SERVICE, ...serviceArgs(args, files, data) }, parent);
+    const { admin, adminEmail, organisation } = args.forge;
     script(
       `${name}-admin`,
       vm,
       {
         script: "forgejo-admin",
-        args: [args.forge.admin, args.forge.adminEmail, args.forge.organisation],
-        stdin: pulumi.interpolate`${credentials["forgejo-admin-password"]}\n`,
+        args: [admin, adminEmail, organisation],
+        stdin: pulumi.interpolate`${args.credentials["forgejo-admin-password"]}\n`,
         timeoutSeconds: 120,
       },
       { ...parent, dependsOn: [container] },
     );
     this.registerOutputs({});
   }
+}
+
+function serviceArgs({ image, limits, forge }: ForgejoArgs, files: DeliveredFiles, data: docker.Volume) {
+  return {
+    image,
+    files,
+    memoryMiB: limits.memoryMiB,
+    volumes: { "/var/lib/gitea": data },
+    ports: [{ internal: 2222, external: forge.sshPort }],
+  };
+}
+
+/** What is the same in every foundation. */
+const SERVICE = {
+  user: "1000:1000",
+  filesAt: "/etc/foundation",
+  tmpfs: {
+    "/etc/gitea": "uid=1000,gid=1000,mode=0700,size=1m",
+    "/tmp": "mode=1777,size=64m",
+  },
+  networks: [
+    { network: "postgres-forgejo" },
+    { network: "rustfs-forgejo" },
+    { network: "caddy-forgejo" },
+    { network: "forgejo-public" },
+  ],
+  environment: {
+    GITEA_APP_INI: "/etc/foundation/app.ini",
+    // On the data volume: an image layer on its way into the registry may be larger than the memory limit.
+    GITEA_TEMP: "/var/lib/gitea/tmp",
+    TMPDIR: "/var/lib/gitea/tmp",
+  },
+  healthCommand: ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:3000/api/healthz"],
+  graceSeconds: 75,
+  startSeconds: 180,
+  // The image starts through dumb-init.
+  init: false,
+} as const;
+
+function renderedIni({ vm, sites, forge, limits, keys, credentials }: ForgejoArgs): pulumi.Output<string> {
+  return pulumi.output(credentials).apply((secrets) =>
+    appIni({
+      site: sites.git,
+      sshPort: forge.sshPort,
+      proxySubnet: subnet(vm.subnetPrefix, "caddy-forgejo"),
+      webhookHosts: Object.values(sites),
+      databaseConnections: limits.databaseConnections,
+      databasePassword: secrets["forgejo-database-password"],
+      s3AccessKey: secrets["s3-access-key"],
+      s3SecretKey: secrets["s3-secret-key"],
+      secretKey: keys.secretKey,
+      internalToken: secrets["forgejo-internal-token"],
+      oauthSecret: keyOf(secrets["forgejo-oauth-secret"]),
+      lfsSecret: keyOf(secrets["forgejo-lfs-secret"]),
+    }),
+  );
 }
 
 /** 32 bytes in base64url: the form that the forge wants its JWT keys in. */
@@ -167,110 +163,100 @@ function keyOf(characters: string): string {
  * paths are inside the data volume, because the root file system is read-only too.
  */
 export function appIni(v: AppIni): string {
-  return `APP_NAME  = Foundation
-RUN_MODE  = prod
-WORK_PATH = /var/lib/gitea
+  return ini({
+    "": { APP_NAME: "Foundation", RUN_MODE: "prod", WORK_PATH: "/var/lib/gitea" },
+    server: serverSection(v),
+    database: databaseSection(v),
+    security: {
+      INSTALL_LOCK: true,
+      SECRET_KEY: v.secretKey,
+      INTERNAL_TOKEN: v.internalToken,
+      REVERSE_PROXY_LIMIT: 1,
+      REVERSE_PROXY_TRUSTED_PROXIES: v.proxySubnet,
+      MIN_PASSWORD_LENGTH: 12,
+    },
+    service: {
+      DISABLE_REGISTRATION: true,
+      REQUIRE_SIGNIN_VIEW: true,
+      ENABLE_NOTIFY_MAIL: false,
+      DEFAULT_KEEP_EMAIL_PRIVATE: true,
+      DEFAULT_ALLOW_CREATE_ORGANIZATION: false,
+    },
+    openid: { ENABLE_OPENID_SIGNIN: false, ENABLE_OPENID_SIGNUP: false },
+    oauth2: { JWT_SECRET: v.oauthSecret },
+    repository: { ROOT: "/var/lib/gitea/git/repositories" },
+    "repository.local": { LOCAL_COPY_PATH: "/var/lib/gitea/tmp/local-repo" },
+    "repository.upload": { TEMP_PATH: "/var/lib/gitea/tmp/uploads" },
+    storage: storageSection(v),
+    packages: { ENABLED: true },
+    actions: { ENABLED: true, DEFAULT_ACTIONS_URL: "self" },
+    session: { PROVIDER: "db", COOKIE_SECURE: true },
+    cache: { ADAPTER: "twoqueue", HOST: '{"size":100,"recent_ratio":0.25,"ghost_ratio":0.5}' },
+    picture: { DISABLE_GRAVATAR: true },
+    webhook: { ALLOWED_HOST_LIST: v.webhookHosts.join(",") },
+    migrations: { ALLOW_LOCALNETWORKS: false },
+    "cron.update_checker": { ENABLED: false },
+    log: { MODE: "console", LEVEL: "Info" },
+  });
+}
 
-[server]
-PROTOCOL               = http
-HTTP_ADDR              = 0.0.0.0
-HTTP_PORT              = 3000
-DOMAIN                 = ${v.site}
-ROOT_URL               = https://${v.site}/
-APP_DATA_PATH          = /var/lib/gitea
-START_SSH_SERVER       = true
-BUILTIN_SSH_SERVER_USER = git
-SSH_DOMAIN             = ${v.site}
-SSH_PORT               = ${String(v.sshPort)}
-SSH_LISTEN_PORT        = 2222
-SSH_SERVER_HOST_KEYS   = /etc/foundation/ssh_host_ed25519_key, /etc/foundation/ssh_host_ecdsa_key
-LFS_START_SERVER       = true
-LFS_JWT_SECRET         = ${v.lfsSecret}
-OFFLINE_MODE           = true
-GRACEFUL_HAMMER_TIME   = 60s
+function serverSection(v: AppIni): Section {
+  return {
+    PROTOCOL: "http",
+    HTTP_ADDR: "0.0.0.0",
+    HTTP_PORT: 3000,
+    DOMAIN: v.site,
+    ROOT_URL: `https://${v.site}/`,
+    APP_DATA_PATH: "/var/lib/gitea",
+    START_SSH_SERVER: true,
+    BUILTIN_SSH_SERVER_USER: "git",
+    SSH_DOMAIN: v.site,
+    SSH_PORT: v.sshPort,
+    SSH_LISTEN_PORT: 2222,
+    SSH_SERVER_HOST_KEYS: "/etc/foundation/ssh_host_ed25519_key, /etc/foundation/ssh_host_ecdsa_key",
+    LFS_START_SERVER: true,
+    LFS_JWT_SECRET: v.lfsSecret,
+    OFFLINE_MODE: true,
+    GRACEFUL_HAMMER_TIME: "60s",
+  };
+}
 
-[database]
-DB_TYPE           = postgres
-HOST              = ${v.database.host}
-NAME              = ${v.database.name}
-USER              = ${v.database.name}
-PASSWD            = ${v.database.password}
-SSL_MODE          = disable
-MAX_OPEN_CONNS    = ${String(v.databaseConnections)}
-MAX_IDLE_CONNS    = ${String(Math.ceil(v.databaseConnections / 4))}
-CONN_MAX_LIFETIME = 5m
+function databaseSection(v: AppIni): Section {
+  return {
+    DB_TYPE: "postgres",
+    HOST: ENDPOINTS.postgres,
+    NAME: "forgejo",
+    USER: "forgejo",
+    PASSWD: v.databasePassword,
+    // The network has two members, and the password is never sent in clear.
+    SSL_MODE: "disable",
+    MAX_OPEN_CONNS: v.databaseConnections,
+    MAX_IDLE_CONNS: Math.ceil(v.databaseConnections / 4),
+    CONN_MAX_LIFETIME: "5m",
+  };
+}
 
-[security]
-INSTALL_LOCK                  = true
-SECRET_KEY                    = ${v.secretKey}
-INTERNAL_TOKEN                = ${v.internalToken}
-REVERSE_PROXY_LIMIT           = 1
-REVERSE_PROXY_TRUSTED_PROXIES = ${v.proxySubnet}
-MIN_PASSWORD_LENGTH           = 12
+/** One section for attachments, LFS, avatars, packages and Actions: each keeps to a prefix of the bucket. */
+function storageSection(v: AppIni): Section {
+  return {
+    STORAGE_TYPE: "minio",
+    MINIO_ENDPOINT: ENDPOINTS.s3,
+    MINIO_LOCATION: S3_REGION,
+    MINIO_BUCKET: "forgejo",
+    MINIO_BUCKET_LOOKUP: "path",
+    MINIO_ACCESS_KEY_ID: v.s3AccessKey,
+    MINIO_SECRET_ACCESS_KEY: v.s3SecretKey,
+    MINIO_USE_SSL: false,
+    SERVE_DIRECT: false,
+  };
+}
 
-[service]
-DISABLE_REGISTRATION              = true
-REQUIRE_SIGNIN_VIEW               = true
-ENABLE_NOTIFY_MAIL                = false
-DEFAULT_KEEP_EMAIL_PRIVATE        = true
-DEFAULT_ALLOW_CREATE_ORGANIZATION = false
+type Section = Readonly<Record<string, string | number | boolean>>;
 
-[openid]
-ENABLE_OPENID_SIGNIN = false
-ENABLE_OPENID_SIGNUP = false
-
-[oauth2]
-JWT_SECRET = ${v.oauthSecret}
-
-[repository]
-ROOT = /var/lib/gitea/git/repositories
-
-[repository.local]
-LOCAL_COPY_PATH = /var/lib/gitea/tmp/local-repo
-
-[repository.upload]
-TEMP_PATH = /var/lib/gitea/tmp/uploads
-
-[storage]
-STORAGE_TYPE            = minio
-MINIO_ENDPOINT          = ${v.storage.endpoint}
-MINIO_LOCATION          = ${v.storage.region}
-MINIO_BUCKET            = ${v.storage.bucket}
-MINIO_BUCKET_LOOKUP     = path
-MINIO_ACCESS_KEY_ID     = ${v.storage.accessKey}
-MINIO_SECRET_ACCESS_KEY = ${v.storage.secretKey}
-MINIO_USE_SSL           = false
-SERVE_DIRECT            = false
-
-[packages]
-ENABLED = true
-
-[actions]
-ENABLED             = true
-DEFAULT_ACTIONS_URL = self
-
-[session]
-PROVIDER      = db
-COOKIE_SECURE = true
-
-[cache]
-ADAPTER = twoqueue
-HOST    = {"size":100,"recent_ratio":0.25,"ghost_ratio":0.5}
-
-[picture]
-DISABLE_GRAVATAR = true
-
-[webhook]
-ALLOWED_HOST_LIST = ${v.webhookHosts.join(",")}
-
-[migrations]
-ALLOW_LOCALNETWORKS = false
-
-[cron.update_checker]
-ENABLED = false
-
-[log]
-MODE  = console
-LEVEL = Info
-`;
+function ini(sections: Readonly<Record<string, Section>>): string {
+  const text = ([name, keys]: [string, Section]): string => {
+    const lines = Object.entries(keys).map(([key, value]) => `${key} = ${String(value)}\n`);
+    return `${name === "" ? "" : `[${name}]\n`}${lines.join("")}`;
+  };
+  return Object.entries(sections).map(text).join("\n");
 }

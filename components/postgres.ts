@@ -38,25 +38,13 @@ export class Postgres extends pulumi.ComponentResource {
       name,
       vm,
       {
+        ...SERVICE,
         image: args.image,
-        user: "999:999",
         memoryMiB: limits.memoryMiB,
         sharedMemoryMiB: limits.sharedMemoryMiB,
         files,
-        filesAt: "/etc/foundation",
         volumes: { "/var/lib/postgresql": volume },
-        tmpfs: { "/tmp": "mode=1777,size=64m", "/var/run/postgresql": "uid=999,gid=999,mode=3775,size=1m" },
-        networks: [{ network: "postgres-forgejo" }],
-        environment: {
-          POSTGRES_INITDB_ARGS: "--encoding=UTF8 --locale-provider=builtin --locale=C.UTF-8 --data-checksums",
-          POSTGRES_PASSWORD_FILE: "/etc/foundation/superuser_password",
-        },
         command: ["postgres", ...settings(limits)],
-        // Over TCP: while the data directory is being created, a temporary server already answers on the socket.
-        healthCommand: ["pg_isready", "--quiet", "--host=127.0.0.1", "--username=postgres"],
-        stopSignal: "SIGINT",
-        graceSeconds: 120,
-        startSeconds: 120,
       },
       parent,
     );
@@ -84,6 +72,23 @@ export class Postgres extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 }
+
+/** What is the same in every foundation. */
+const SERVICE = {
+  user: "999:999",
+  filesAt: "/etc/foundation",
+  tmpfs: { "/tmp": "mode=1777,size=64m", "/var/run/postgresql": "uid=999,gid=999,mode=3775,size=1m" },
+  networks: [{ network: "postgres-forgejo" }],
+  environment: {
+    POSTGRES_INITDB_ARGS: "--encoding=UTF8 --locale-provider=builtin --locale=C.UTF-8 --data-checksums",
+    POSTGRES_PASSWORD_FILE: "/etc/foundation/superuser_password",
+  },
+  // Over TCP: while the data directory is being created, a temporary server already answers on the socket.
+  healthCommand: ["pg_isready", "--quiet", "--host=127.0.0.1", "--username=postgres"],
+  stopSignal: "SIGINT",
+  graceSeconds: 120,
+  startSeconds: 120,
+} as const;
 
 /** Server options as `-c key=value` arguments. */
 export function settings(limits: PostgresArgs["limits"]): string[] {

@@ -58,26 +58,31 @@ export class Runner extends pulumi.ComponentResource {
       name,
       vm,
       {
+        ...SERVICE,
         image: args.image,
-        user: "1000:1000",
         memoryMiB: args.memoryMiB,
         files,
-        filesAt: "/etc/foundation",
         volumes: { "/data": dataVolume("runner-data", vm, parent) },
-        tmpfs: { "/tmp": "mode=1777,size=256m" },
-        networks: [{ network: "runner-caddy" }],
-        environment: { SSL_CERT_FILE: "/etc/foundation/ca.crt" },
-        command: ["/bin/forgejo-runner", "daemon", "--config", "/etc/foundation/config.yml"],
-        healthCommand: ["pgrep", "-f", "forgejo-runner daemon"],
-        // A job that runs gets shutdown_timeout to end.
-        graceSeconds: 90,
-        startSeconds: 60,
       },
       { ...parent, dependsOn: [registration] },
     );
     this.registerOutputs({});
   }
 }
+
+/** What is the same in every foundation. */
+const SERVICE = {
+  user: "1000:1000",
+  filesAt: "/etc/foundation",
+  tmpfs: { "/tmp": "mode=1777,size=256m" },
+  networks: [{ network: "runner-caddy" }],
+  environment: { SSL_CERT_FILE: "/etc/foundation/ca.crt" },
+  command: ["/bin/forgejo-runner", "daemon", "--config", "/etc/foundation/config.yml"],
+  healthCommand: ["pgrep", "-f", "forgejo-runner daemon"],
+  // A job that runs gets shutdown_timeout to end.
+  graceSeconds: 90,
+  startSeconds: 60,
+} as const;
 
 /** 40 hex digits, the form of a registration secret, out of a random password. */
 function runnerSecret(password: string): string {

@@ -61,7 +61,7 @@ export function service(
   name: string,
   vm: Vm,
   args: ServiceArgs,
-  opts: pulumi.CustomResourceOptions & { dependsOn?: pulumi.Resource[] },
+  opts: { parent: pulumi.Resource; dependsOn?: pulumi.Resource[] },
 ): docker.Container {
   return new docker.Container(
     name,
@@ -96,15 +96,7 @@ export function service(
       networksAdvanced: args.networks.map(({ network, aliases }) => ({ name: network, aliases: [...(aliases ?? [])] })),
       ports: args.ports?.map((port) => ({ protocol: "tcp", ip: "0.0.0.0", ...port })),
       labels: [{ label: "foundation.files", value: args.files.fingerprint }, ownerLabel(vm)],
-      healthcheck: {
-        tests: ["CMD", ...args.healthCommand],
-        interval: "10s",
-        timeout: "5s",
-        retries: 3,
-        startPeriod: duration(args.startSeconds),
-        // Polls each second until the first success, so that `wait` ends when the service is ready and not an interval later.
-        startInterval: "1s",
-      },
+      healthcheck: healthcheck(args),
     },
     {
       ...opts,
@@ -116,6 +108,18 @@ export function service(
       deleteBeforeReplace: true,
     },
   );
+}
+
+function healthcheck({ healthCommand, startSeconds }: ServiceArgs): docker.types.input.ContainerHealthcheck {
+  return {
+    tests: ["CMD", ...healthCommand],
+    interval: "10s",
+    timeout: "5s",
+    retries: 3,
+    startPeriod: duration(startSeconds),
+    // Polls each second until the first success, so that `wait` ends when the service is ready and not an interval later.
+    startInterval: "1s",
+  };
 }
 
 function mounts(args: ServiceArgs): docker.types.input.ContainerMount[] {

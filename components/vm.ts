@@ -1,6 +1,6 @@
 import * as command from "@pulumi/command";
 import * as docker from "@pulumi/docker";
-import * as pulumi from "@pulumi/pulumi";
+import type * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
 import { sshOptions, type SshTarget } from "../ssh-target.ts";
 
