@@ -1,0 +1,132 @@
+import { spawn, type ChildProcess } from "node:child_process";
+import { constants } from "node:os";
+import { join } from "node:path";
+import { EXIT, UserError } from "../errors.ts";
+
+type Environment = Readonly<Record<string, string | undefined>>;
+
+/** How a program ended. */
+export interface Finished {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What a program is given besides its arguments. Secrets go through `input`, never through the arguments. */
+export interface RunOptions {
+  /** text for standard input; nothing by default */
+  readonly input?: string | Buffer;
+  /** added to the environment of the command line program */
+  readonly env?: Environment;
+  readonly directory?: string;
+  readonly timeoutSeconds?: number;
+  /** run it although Ctrl-C was pressed: for cleaning up */
+  readonly evenIfInterrupted?: boolean;
+}
+
+/** Starts a program and waits for it; a non-zero exit code is a result, not an error. */
+export type Run = (program: string, args: readonly string[], options?: RunOptions) => Promise<Finished>;
+
+/**
+ * The one way in which the command line program starts others.
+ *
+ * @param environment of every program that is started
+ * @param interrupted aborted by Ctrl-C; ends what is running
+ * @returns a function that throws a UserError where the program is not installed, exceeds its time or is interrupted
+ */
+export function createRun(environment: Environment, interrupted: AbortSignal): Run {
+  return async (program, args, options = {}) => {
+    const { input, env, directory, timeoutSeconds = 120, evenIfInterrupted = false } = options;
+    const stop = AbortSignal.any([
+      AbortSignal.timeout(timeoutSeconds * 1000),
+      ...(evenIfInterrupted ? [] : [interrupted]),
+    ]);
+    const child = spawn(program, args, {
+      cwd: directory,
+      env: { ...environment, ...env },
+      stdio: [input === undefined ? "ignore" : "pipe", "pipe", "pipe"],
+    });
+    // a program may end without reading all of its input; its exit code says the rest
+    child.stdin?.on("error", () => undefined).end(input);
+    try {
+      return await finish(child, stop);
+    } catch (error) {
+      if (evenIfInterrupted || !interrupted.aborted) {
+        if (stop.aborted) throw new UserError(`${program}: no result in ${timeoutSeconds} s`, "run the command again");
+        throw (error as NodeJS.ErrnoException).code === "ENOENT" ? new ProgramMissing(program) : error;
+      }
+      throw new UserError("interrupted", "run the command again", EXIT.interrupted);
+    }
+  };
+}
+
+function finish(child: ChildProcess, stop: AbortSignal): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    const kill = () => {
+      child.kill("SIGKILL");
+      // what the program started may hold the pipes open; nobody waits for that
+      child.stdout?.destroy();
+      child.stderr?.destroy();
+      reject(new Error("stopped"));
+    };
+    if (stop.aborted) kill();
+    stop.addEventListener("abort", kill, { once: true });
+    const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
+    child.stdout?.on("data", (chunk: Buffer) => output.stdout.push(chunk));
+    child.stderr?.on("data", (chunk: Buffer) => output.stderr.push(chunk));
+    child.on("error", reject);
+    child.on("close", (code) => {
+      stop.removeEventListener("abort", kill);
+      const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString();
+      resolve({ exitCode: code ?? 1, stdout: text(output.stdout), stderr: text(output.stderr) });
+    });
+  });
+}
+
+/**
+ * Runs another program of this repository on this process's terminal.
+ *
+ * @returns its exit code
+ */
+export function createRunScript(node: string, projectDirectory: string) {
+  return (script: string, args: readonly string[]): Promise<number> =>
+    new Promise((resolve, reject) => {
+      const child = spawn(node, [join(projectDirectory, script), ...args], { stdio: "inherit" });
+      child.on("error", reject).on("exit", (code, signal) => {
+        resolve(code ?? 128 + constants.signals[signal ?? "SIGKILL"]);
+      });
+    });
+}
+
+/** A program that the operator's machine does not have. */
+export class ProgramMissing extends UserError {
+  constructor(program: string) {
+    super(`${program}: not installed`, `install ${program} on this machine and run the command again`, EXIT.failed);
+  }
+}
+
+/**
+ * As a {@link Run}, but a non-zero exit code is an error.
+ *
+ * @param what what was being done, for the message: `<what>: <last line that the program printed>`
+ */
+export async function runOrFail(
+  run: Run,
+  what: string,
+  program: string,
+  args: readonly string[],
+  options?: RunOptions,
+): Promise<string> {
+  const finished = await run(program, args, options);
+  if (finished.exitCode === 0) return finished.stdout;
+  const detail = lastLine(finished.stderr) ?? lastLine(finished.stdout) ?? `exit code ${finished.exitCode}`;
+  throw new UserError(`${what}: ${detail}`, `${program} failed on this machine with exit code ${finished.exitCode}`);
+}
+
+/** The last line that says something. */
+export function lastLine(text: string): string | undefined {
+  return text
+    .split("\n")
+    .map((line) => line.trim())
+    .findLast((line) => line !== "");
+}

@@ -1,0 +1,101 @@
+import { Command, CommanderError } from "commander";
+import { constants } from "node:os";
+import { dirname } from "node:path";
+import { fileURLToPath } from "node:url";
+import manifest from "../package.json" with { type: "json" };
+import { EXIT, UserError } from "../errors.ts";
+import { credsCommand } from "./commands/creds.ts";
+import { initCommand } from "./commands/init.ts";
+import { passthroughCommand } from "./commands/passthrough.ts";
+import { preflightCommand } from "./commands/preflight.ts";
+import { verifyCommand } from "./commands/verify.ts";
+import { createRun, createRunScript } from "./exec.ts";
+import type { Shell } from "./shell.ts";
+
+const EXIT_STATUS = `
+Deploying is Pulumi's: pulumi preview, pulumi up.
+
+EXIT STATUS
+  0    done, nothing wrong
+  1    a check or an operation failed
+  2    it works, but there is something to do, e.g. Vault is sealed
+  3    Vault has never been initialised
+  4    the passphrase is missing or does not open the key file
+  5    a key or share file is missing, damaged or tampered with
+  6    an initialisation stopped half-way; run the same command again
+  7    the VM or Vault cannot be reached, or is not the pinned one
+  8    refused, because going on could destroy something that is not ours
+  9    the VM is unfit
+  64   wrong command line
+  78   invalid configuration
+  130  stopped by Ctrl-C`;
+
+function createProgram(shell: Shell): Command {
+  const vault = "look after Vault: init, unseal, status (see: foundation vault --help)";
+  const sandbox = "the foundation in throw-away VMs on this machine (see: foundation sandbox --help)";
+  const program = new Command("foundation")
+    .description("Companion of the Pulumi program: creates the key, checks the VM, proves the deployment.")
+    .version(manifest.version)
+    .enablePositionalOptions()
+    .addHelpText("after", EXIT_STATUS)
+    .addCommand(initCommand(shell))
+    .addCommand(preflightCommand(shell))
+    .addCommand(verifyCommand(shell))
+    .addCommand(credsCommand(shell))
+    .addCommand(passthroughCommand(shell, "vault", "unseal-helper/main.ts", vault))
+    .addCommand(passthroughCommand(shell, "sandbox", "sandbox/main.ts", sandbox));
+  for (const command of [program, ...program.commands]) {
+    command
+      .exitOverride()
+      .showHelpAfterError(`hint: ${command === program ? "" : "foundation "}${command.name()} --help`);
+  }
+  return program;
+}
+
+function createShell(interrupted: AbortSignal): Shell {
+  const projectDirectory = dirname(dirname(fileURLToPath(import.meta.url)));
+  const node = process.execPath;
+  return {
+    environment: process.env,
+    projectDirectory,
+    isInteractive: process.stdout.isTTY,
+    columns: process.stdout.columns || 100,
+    run: createRun(process.env, interrupted),
+    interrupted,
+    runScript: createRunScript(node, projectDirectory),
+    print: (text) => void process.stdout.write(`${text}\n`),
+    notice: (text) => void process.stderr.write(`${text}\n`),
+    exitWith: (code) => {
+      process.exitCode = code;
+    },
+  };
+}
+
+/** Shows an error and gives its exit code. A defect of the program is shown with its stack; a mistake never is. */
+function report(error: unknown): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+  if (!(error instanceof UserError)) {
+    console.error(error);
+    return EXIT.failed;
+  }
+  const lines = (label: string, text: string) => text.replaceAll(/^/gm, `${label}: `);
+  console.error(`${lines("error", error.message)}\n${lines("hint", error.hint)}`);
+  return error.exitCode;
+}
+
+// The first Ctrl-C stops what is running and lets it clean up, the second one ends at once.
+const interrupt = new AbortController();
+for (const signal of ["SIGINT", "SIGTERM"] as const) {
+  process.on(signal, () => {
+    if (interrupt.signal.aborted) process.exit(128 + constants.signals[signal]);
+    interrupt.abort();
+  });
+}
+// a reader that has gone (… | head) is no defect of the program
+process.stdout.on("error", () => process.exit(EXIT.failed));
+
+try {
+  await createProgram(createShell(interrupt.signal)).parseAsync(process.argv);
+} catch (error) {
+  process.exitCode = report(error);
+}

@@ -1,0 +1,54 @@
+import { z } from "zod";
+import { EXIT, UserError } from "../../errors.ts";
+import type { SshTarget } from "../../ssh-target.ts";
+
+/** What the foundation is about to use on a VM. */
+export interface PreflightRequest {
+  readonly target: SshTarget;
+  /** TCP ports of the VM that will be published */
+  readonly ports: readonly number[];
+  /** value of the label `foundation.owner` on everything that is ours */
+  readonly ownerId: string;
+  readonly containers: readonly string[];
+  readonly volumes: readonly string[];
+  readonly networks: readonly string[];
+  readonly minimumDiskGib: number;
+  readonly minimumMemoryMib: number;
+}
+
+const names = z.array(z.string().min(1));
+const schema = z.strictObject({
+  target: z.strictObject({ address: z.string(), user: z.string(), port: z.number(), hostKey: z.string() }),
+  ports: z.array(z.number().int().min(1).max(65535)),
+  ownerId: z.string().min(1),
+  containers: names,
+  volumes: names,
+  networks: names,
+  minimumDiskGib: z.number(),
+  minimumMemoryMib: z.number(),
+});
+
+/**
+ * Reads the request that the Pulumi program hands over in FOUNDATION_PREFLIGHT.
+ *
+ * @throws UserError (config) naming each wrong property
+ */
+export function parseRequest(json: string): PreflightRequest {
+  let value: unknown;
+  try {
+    value = JSON.parse(json);
+  } catch {
+    throw invalid("not JSON");
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw invalid(parsed.error.issues.map((issue) => [...issue.path, issue.message].join(": ")).join("; "));
+}
+
+function invalid(what: string): UserError {
+  return new UserError(
+    `FOUNDATION_PREFLIGHT: ${what}`,
+    "this variable is set by the Pulumi program; unset it to take the values from the stack's configuration",
+    EXIT.config,
+  );
+}
