@@ -28,7 +28,25 @@ export function passphraseFrom(env: Environment, readFile: (path: string) => Buf
   if (direct !== undefined) return checked(VARIABLE, direct);
   const path = env[FILE_VARIABLE] ?? "";
   if (path === "") throw refused("passphrase: none given", HOW_TO_SET);
-  return checked(`${FILE_VARIABLE} ${path}`, trimAsGo(readPassphraseFile(path, readFile)));
+  return passphraseFromFile(`${FILE_VARIABLE} ${path}`, () => readFile(path));
+}
+
+/**
+ * A passphrase that is the content of a file, by the rules of {@link passphraseFrom}.
+ *
+ * @param where names the file in messages
+ * @throws UserError (passphrase)
+ */
+export function passphraseFromFile(where: string, read: () => Buffer): Buffer {
+  let bytes: Buffer;
+  try {
+    bytes = read();
+  } catch (error) {
+    throw refused(`${where}: cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown error"})`, HOW_TO_SET);
+  }
+  const text = bytes.toString();
+  if (!Buffer.from(text).equals(bytes)) throw refused(`${where}: not UTF-8 text`, HOW_TO_SET);
+  return checked(where, trimAsGo(text));
 }
 
 /** A new passphrase of seven words, joined by hyphens so that no shell needs quotes for it. */
@@ -69,19 +87,6 @@ export async function estimateBits(passphrase: string): Promise<number> {
   // Separators between words cost an attacker next to nothing, but the estimator counts them as random characters.
   const variants = [passphrase, passphrase.replace(/(?<=\p{L})[\s._-]+(?=\p{L})/gu, "")];
   return Math.min(...variants.map((variant) => estimator.check(variant).guessesLog10 * Math.log2(10)));
-}
-
-function readPassphraseFile(path: string, readFile: (path: string) => Buffer): string {
-  let bytes: Buffer;
-  try {
-    bytes = readFile(path);
-  } catch (error) {
-    const reason = (error as NodeJS.ErrnoException).code ?? "unknown error";
-    throw refused(`${FILE_VARIABLE} ${path}: cannot be read (${reason})`, HOW_TO_SET);
-  }
-  const text = bytes.toString();
-  if (!Buffer.from(text).equals(bytes)) throw refused(`${FILE_VARIABLE} ${path}: not UTF-8 text`, HOW_TO_SET);
-  return text;
 }
 
 function checked(where: string, passphrase: string): Buffer {

@@ -1,0 +1,320 @@
+import { describe, expect, it } from "vitest";
+import { EXIT, UserError } from "../../errors.ts";
+import { planEnsure } from "../../unseal-helper/ensure.ts";
+import { FakeVault } from "./fake-vault.ts";
+import { CREDENTIALS, type Fault, FakeWorld, Killed, MASTER_KEY, SHARE_FILE } from "./fake-world.ts";
+
+const at =
+  (k: number, how: ReturnType<Fault>): Fault =>
+  (count) =>
+    count === k ? how : undefined;
+
+describe("ensure", () => {
+  it("initialises in the order that survives crashes", async () => {
+    const world = new FakeWorld();
+    const result = await world.ensure();
+    expect(result.actions).toEqual(["initialised", "unsealed", "bootstrapped"]);
+    const login = ["POST auth/approle/login", "POST auth/token/revoke-self"];
+    const write = ["write file", "read file"];
+    expect(world.effects).toEqual([
+      "read file",
+      "GET sys/seal-status",
+      "lock",
+      "read file",
+      "GET sys/seal-status",
+      ...write, // INTENT
+      "write marker",
+      "PUT sys/init",
+      ...write, // STORED
+      "read file",
+      "read marker",
+      "write marker",
+      "GET sys/seal-status",
+      ...["PUT sys/unseal", "PUT sys/unseal", "PUT sys/unseal", "PUT sys/unseal"],
+      ...["GET sys/health", "GET sys/seal-status"],
+      ...write, // COMMITTED
+      ...["GET sys/seal-status", "GET sys/health", "GET sys/seal-status"],
+      ...write, // target
+      "GET auth/token/lookup-self",
+      "GET sys/auth",
+      "POST sys/auth/approle",
+      "POST sys/policies/acl/pulumi",
+      "POST auth/approle/role/pulumi",
+      "POST auth/approle/role/pulumi/role-id",
+      "POST auth/approle/role/pulumi/secret-id/lookup",
+      "POST auth/approle/role/pulumi/custom-secret-id",
+      "POST auth/token/revoke-self",
+      "GET auth/token/lookup-self",
+      ...login,
+      ...write, // root token forgotten
+    ]);
+    expectDone(world);
+  });
+
+  it("changes nothing the second time", async () => {
+    const world = new FakeWorld();
+    await world.ensure();
+    const before = world.file;
+    expect((await world.ensure()).actions).toEqual([]);
+    expect(world.file).toBe(before);
+    expect(world.effects).toEqual([
+      ...["read file", "GET sys/seal-status", "GET sys/seal-status", "GET sys/health", "GET sys/seal-status"],
+      ...["POST auth/approle/login", "POST auth/token/revoke-self"],
+    ]);
+  });
+
+  it("opens a Vault that was restarted", async () => {
+    const world = new FakeWorld();
+    await world.ensure();
+    world.vault.restart();
+    expect((await world.ensure()).actions).toEqual(["unsealed"]);
+    expectDone(world);
+  });
+
+  it("says what it would do and does not do it", async () => {
+    const world = new FakeWorld();
+    expect(await planEnsure(world.tools(), false)).toEqual([
+      "initialise a new epoch",
+      "unseal",
+      "set up the AppRole pulumi and revoke the root token",
+    ]);
+    expect(world.file).toBeUndefined();
+    await world.ensure();
+    world.vault.restart();
+    expect(await planEnsure(world.tools(), false)).toEqual(["unseal"]);
+    expect(world.effects).toEqual(["read file", "GET sys/seal-status", "GET sys/seal-status"]);
+  });
+});
+
+describe("a crash", () => {
+  it("after or before any effect is finished by the next run, and never costs data", async () => {
+    const clean = new FakeWorld();
+    await clean.ensure();
+    const effects = clean.effects.length;
+    for (let k = 1; k <= effects; k++) {
+      for (const how of ["before", "after"] as const) {
+        const world = new FakeWorld();
+        await expect(world.ensure(at(k, how))).rejects.toThrow(Killed);
+        await world.ensure();
+        expectDone(world);
+      }
+    }
+  });
+
+  it("of the run that finishes is finished by the third: all pairs", async () => {
+    let schedules = 0;
+    let wipes = 0;
+    const first = new FakeWorld();
+    await first.ensure();
+    for (let k1 = 1; k1 <= first.effects.length; k1++) {
+      for (let k2 = 1; ; k2++) {
+        const world = new FakeWorld();
+        await expect(world.ensure(at(k1, "after"))).rejects.toThrow(Killed);
+        const second = await world.ensure(at(k2, "after")).catch((error: unknown) => error);
+        if (!(second instanceof Killed)) break;
+        await world.ensure();
+        expectDone(world);
+        schedules++;
+        wipes += world.wipes;
+      }
+    }
+    expect(schedules).toBeGreaterThan(900);
+    expect(wipes).toBeGreaterThan(0);
+  });
+
+  it("between two clean runs of a restarted Vault changes nothing", async () => {
+    for (let k = 1; k <= 12; k++) {
+      const world = new FakeWorld();
+      await world.ensure();
+      world.vault.restart();
+      await world.ensure(at(k, "after")).catch(() => undefined);
+      await world.ensure();
+      expectDone(world);
+      expect(world.wipes).toBe(0);
+    }
+  });
+
+  it("of the connection after Vault acted is an error, and finished by the next run", async () => {
+    const clean = new FakeWorld();
+    await clean.ensure();
+    for (const [index, name] of clean.effects.entries()) {
+      if (!/^(GET|PUT|POST) /.test(name)) continue;
+      const world = new FakeWorld();
+      // Where Vault is only waited for, the run itself tries again.
+      await world.ensure(at(index + 1, "lost")).catch((error: unknown) => expect(error).toBeInstanceOf(UserError));
+      await world.ensure();
+      expectDone(world);
+    }
+  });
+});
+
+describe("a Vault that is not ours", () => {
+  const refused = (message: string) => expect.objectContaining({ message, exitCode: EXIT.refused });
+
+  it("is left alone: initialised, and no share file", async () => {
+    const world = new FakeWorld();
+    world.vault.answer({ method: "PUT", path: "sys/init", body: { secret_shares: 5, secret_threshold: 3 } });
+    await expect(world.ensure()).rejects.toThrow(
+      refused("vault: not the one this share file belongs to: it is initialised, the share file has no shares"),
+    );
+    expect(world.effects).toEqual(["read file", "GET sys/seal-status"]);
+    expect(world.file).toBeUndefined();
+  });
+
+  it("is never shown a share when it wants other numbers of them", async () => {
+    const world = new FakeWorld();
+    await world.ensure();
+    world.vault = new FakeVault();
+    world.vault.answer({ method: "PUT", path: "sys/init", body: { secret_shares: 5, secret_threshold: 3 } });
+    await expect(world.ensure()).rejects.toThrow(/it wants 3 of 5 shares, epoch \S+ has 3 of 6$/);
+    expect(world.effects).not.toContain("PUT sys/unseal");
+  });
+
+  it("is named when our shares do not open it", async () => {
+    const world = new FakeWorld();
+    const { epoch } = await world.ensure();
+    world.vault = new FakeVault();
+    world.vault.answer({ method: "PUT", path: "sys/init", body: { secret_shares: 6, secret_threshold: 3 } });
+    await expect(world.ensure()).rejects.toThrow(refused(`vault: the shares of epoch ${epoch} do not open it`));
+  });
+
+  it("is refused when it has our shares and another identity", async () => {
+    const world = new FakeWorld();
+    const { clusterId } = await world.ensure();
+    const other = "00000000-0000-4000-8000-000000000000";
+    if (world.vault.storage) world.vault.storage.clusterId = other;
+    await expect(world.ensure()).rejects.toThrow(
+      refused(
+        `vault: not the one this share file belongs to: its cluster id is ${other}, the share file says ${clusterId}`,
+      ),
+    );
+  });
+
+  it("is refused while an INTENT is pending and the volume carries another marker, or none", async () => {
+    for (const marker of [undefined, "00000000-0000-4000-8000-000000000000 INTENT"]) {
+      const world = await halfInitialised();
+      world.marker = marker;
+      await expect(world.ensure()).rejects.toMatchObject({ exitCode: EXIT.refused });
+      expect(world.wipes).toBe(0);
+      expect(world.vault.storage).toBeDefined();
+    }
+  });
+
+  it("is refused to an old copy of the file that has stayed at INTENT", async () => {
+    const world = await halfInitialised();
+    const old = world.file;
+    await world.ensure();
+    world.file = old;
+    await expect(world.ensure()).rejects.toThrow(
+      /its volume carries the marker "\S+ STORED", the share file is at INTENT/,
+    );
+    expect(world.vault.storage?.hasData).toBe(true);
+  });
+
+  it("is refused when a second operator is initialising", async () => {
+    const world = new FakeWorld();
+    const fault: Fault = (_, name) => {
+      if (name === "lock") world.locked = true;
+      return undefined;
+    };
+    await expect(world.ensure(fault)).rejects.toThrow("vm: somebody else is initialising Vault");
+    expect(world.file).toBeUndefined();
+  });
+});
+
+describe("an empty Vault", () => {
+  it("is not initialised again while the file has keys", async () => {
+    const world = new FakeWorld();
+    const { epoch } = await world.ensure();
+    world.vault = new FakeVault();
+    world.marker = undefined;
+    await expect(world.ensure()).rejects.toMatchObject({
+      message: `vault: empty, but the share file has the keys of epoch ${epoch}`,
+      hint: "restore a snapshot of that epoch, or give its content up: npx foundation vault ensure --new-epoch",
+      exitCode: EXIT.refused,
+    });
+    expect(world.vault.storage).toBeUndefined();
+  });
+
+  it("gets a new epoch on demand, and the old shares are kept for its snapshots", async () => {
+    const world = new FakeWorld();
+    const old = await world.ensure();
+    world.vault = new FakeVault();
+    world.marker = undefined;
+    const fresh = await world.ensure(undefined, true);
+    expect(fresh.epoch).not.toBe(old.epoch);
+    const file = JSON.parse(world.file ?? "") as { epochs: { id: string; phase: string; shares: object[] }[] };
+    expect(file.epochs.map(({ id, phase, shares }) => [id, phase, shares.length])).toEqual([
+      [old.epoch, "COMMITTED", 6],
+      [fresh.epoch, "COMMITTED", 6],
+    ]);
+    expect((await world.ensure(undefined, true)).actions).toEqual([]);
+  });
+});
+
+describe("the AppRole", () => {
+  it("that disappeared is named, with the way to bring it back", async () => {
+    const world = new FakeWorld();
+    await world.ensure();
+    world.vault.storage?.secretIds.clear();
+    await expect(world.ensure()).rejects.toMatchObject({
+      message: "vault: the AppRole pulumi does not accept its derived credentials: it was removed or changed",
+      exitCode: EXIT.failed,
+    });
+  });
+
+  it("has a policy that covers everything but the keys to the house", async () => {
+    const world = new FakeWorld();
+    await world.ensure();
+    const policy = world.vault.storage?.policies.get("pulumi") ?? "";
+    const denied = [...policy.matchAll(/path "([^"]+)" \{\n {2}capabilities = \["deny"\]/g)].map(([, path]) => path);
+    const families = [
+      "raw",
+      "seal",
+      "step-down",
+      "rekey",
+      "rekey-recovery-key",
+      "generate-root",
+      "generate-recovery-token",
+    ];
+    expect(denied).toEqual([
+      ...families.flatMap((family) => [`sys/${family}`, `sys/${family}/*`]),
+      "sys/storage/raft/snapshot-force",
+    ]);
+  });
+});
+
+async function halfInitialised(): Promise<FakeWorld> {
+  const world = new FakeWorld();
+  const fault: Fault = (_, name) => (name === "PUT sys/init" ? "after" : undefined);
+  await expect(world.ensure(fault)).rejects.toThrow(Killed);
+  return world;
+}
+
+/** What must hold after every story that ends well. */
+function expectDone(world: FakeWorld): void {
+  const { storage, sealed } = world.vault;
+  const file = world.file ?? "";
+  const { epochs } = JSON.parse(file) as { epochs: { id: string; phase: string; rootToken: null }[] };
+  expect(epochs).toHaveLength(1);
+  expect(epochs[0]).toMatchObject({ phase: "COMMITTED", rootToken: null, clusterId: storage?.clusterId });
+  expect(world.marker).toBe(`${epochs[0]?.id} STORED`);
+  expect({ sealed, running: world.running }).toEqual({ sealed: false, running: true });
+  expect(storage?.secretIds).toEqual(new Set([CREDENTIALS.secretId]));
+  // The root token is dead; a killed run may leave a role's token to its TTL, but never root.
+  expect([...(storage?.tokens ?? [])].filter((token) => rootTokens(world).includes(token))).toEqual([]);
+  const visible = [file, world.marker, ...world.log].join("\n");
+  const secrets = [
+    ...world.vault.secrets,
+    MASTER_KEY.toString("hex"),
+    MASTER_KEY.toString("base64"),
+    CREDENTIALS.secretId,
+  ];
+  expect(secrets.filter((secret) => visible.includes(secret))).toEqual([]);
+  expect(SHARE_FILE).toMatch(/shares\.json$/);
+}
+
+function rootTokens(world: FakeWorld): string[] {
+  // A root token is followed by its base64 in the fake's list; a role's token is not.
+  return world.vault.secrets.filter((value, index, all) => all[index + 1] === Buffer.from(value).toString("base64"));
+}

@@ -1,0 +1,150 @@
+import { randomBytes, randomUUID } from "node:crypto";
+import type { VaultRequest, VaultResponse } from "../../unseal-helper/effects.ts";
+import { combineShares } from "../../unseal-helper/shamir.ts";
+import { splitSecret } from "./shamir-split.ts";
+
+/** What lies in the data volume. */
+export interface Storage {
+  rootKey: Buffer;
+  n: number;
+  t: number;
+  clusterId: string;
+  /** root and role tokens that are alive */
+  tokens: Set<string>;
+  /** whether anything was written with a token: what must never be wiped */
+  hasData: boolean;
+  approle: boolean;
+  policies: Map<string, string>;
+  roleId: string;
+  secretIds: Set<string>;
+}
+
+/** Vault's API as far as the helper uses it, with the real one's status codes. */
+export class FakeVault {
+  storage: Storage | undefined;
+  sealed = true;
+  nonce = "";
+  entered: Buffer[] = [];
+  /** every plaintext secret it ever handed out or was told */
+  readonly secrets: string[] = [];
+
+  /** A container start: nothing in memory survives. */
+  restart(): void {
+    this.sealed = true;
+    this.entered = [];
+  }
+
+  answer({ method, path, token, body = {} }: VaultRequest): VaultResponse {
+    const input = body as Record<string, string>;
+    switch (`${method} ${path}`) {
+      case "GET sys/seal-status":
+        return this.#status();
+      case "GET sys/health":
+        return { status: this.storage === undefined ? 501 : this.sealed ? 503 : 200, body: {} };
+      case "PUT sys/init":
+        return this.#initialise(body as { secret_shares: number; secret_threshold: number });
+      case "PUT sys/unseal":
+        return this.#unseal(input);
+      case "POST auth/approle/login":
+        return this.#logIn(input);
+    }
+    if (this.storage === undefined || this.sealed) return refusal(503, "Vault is sealed");
+    if (token === undefined || !this.storage.tokens.has(token)) return refusal(403, "permission denied");
+    return this.#withToken(`${method} ${path}`, token, input, this.storage);
+  }
+
+  #status(): VaultResponse {
+    const { n = 0, t = 0, clusterId } = this.storage ?? {};
+    const open = this.sealed ? {} : { cluster_id: clusterId };
+    const progress = this.entered.length;
+    const nonce = progress > 0 ? this.nonce : "";
+    const initialized = this.storage !== undefined;
+    const body = { type: "shamir", initialized, sealed: this.sealed, t, n, progress, nonce, version: "0.0.0", ...open };
+    return { status: 200, body };
+  }
+
+  #initialise({
+    secret_shares: n,
+    secret_threshold: t,
+  }: {
+    secret_shares: number;
+    secret_threshold: number;
+  }): VaultResponse {
+    if (this.storage !== undefined) return refusal(400, "Vault is already initialized");
+    const rootToken = `hvs.${randomBytes(18).toString("base64url")}`;
+    this.storage = {
+      rootKey: randomBytes(32),
+      n,
+      t,
+      clusterId: randomUUID(),
+      tokens: new Set([rootToken]),
+      hasData: false,
+      approle: false,
+      policies: new Map(),
+      roleId: "",
+      secretIds: new Set(),
+    };
+    const shares = splitSecret(this.storage.rootKey, n, t);
+    for (const share of shares) this.secrets.push(share.toString("hex"), share.toString("base64"));
+    this.secrets.push(rootToken, Buffer.from(rootToken).toString("base64"));
+    return {
+      status: 200,
+      body: { keys_base64: shares.map((share) => share.toString("base64")), root_token: rootToken },
+    };
+  }
+
+  #unseal({ key, reset }: Record<string, string | boolean>): VaultResponse {
+    if (this.storage === undefined) return refusal(400, "Vault is not initialized");
+    if (reset) this.entered = [];
+    if (!reset && this.sealed) {
+      if (this.entered.length === 0) this.nonce = randomUUID();
+      this.entered.push(Buffer.from(String(key), "base64"));
+      if (this.entered.length === this.storage.t) {
+        const entered = this.entered.splice(0);
+        if (!combineShares(entered).equals(this.storage.rootKey)) return refusal(400, "failed to unseal: invalid key");
+        this.sealed = false;
+      }
+    }
+    return this.#status();
+  }
+
+  #logIn({ role_id: roleId, secret_id: secretId = "" }: Record<string, string>): VaultResponse {
+    if (this.storage === undefined || this.sealed) return refusal(503, "Vault is sealed");
+    if (!this.storage.approle) return refusal(403, "permission denied");
+    const { roleId: known, secretIds, tokens } = this.storage;
+    if (roleId !== known || !secretIds.has(secretId)) return refusal(400, "invalid role or secret ID");
+    const token = `hvs.${randomBytes(18).toString("base64url")}`;
+    tokens.add(token);
+    this.secrets.push(token);
+    return { status: 200, body: { auth: { client_token: token } } };
+  }
+
+  #withToken(call: string, token: string, input: Record<string, string>, storage: Storage): VaultResponse {
+    const role = "POST auth/approle/role/pulumi";
+    if (call === "GET auth/token/lookup-self") return { status: 200, body: {} };
+    if (call === "POST auth/token/revoke-self") {
+      storage.tokens.delete(token);
+      return { status: 204, body: {} };
+    }
+    if (call === "GET sys/auth") return { status: 200, body: { data: storage.approle ? { "approle/": {} } : {} } };
+    if (call === `${role}/secret-id/lookup`) {
+      const known = storage.secretIds.has(input["secret_id"] ?? "");
+      return known ? { status: 200, body: { data: {} } } : { status: 204, body: {} };
+    }
+    storage.hasData = true;
+    if (call === "POST sys/auth/approle") {
+      if (storage.approle) return refusal(400, "path is already in use at approle/");
+      storage.approle = true;
+    } else if (call === "POST sys/policies/acl/pulumi") storage.policies.set("pulumi", input["policy"] ?? "");
+    else if (call === `${role}/role-id`) storage.roleId = input["role_id"] ?? "";
+    else if (call === `${role}/custom-secret-id`) {
+      if (storage.secretIds.has(input["secret_id"] ?? "")) return refusal(500, "SecretID is already registered");
+      storage.secretIds.add(input["secret_id"] ?? "");
+    } else if (call !== role) return refusal(404, "unsupported path");
+    return { status: 204, body: {} };
+  }
+}
+
+function refusal(status: number, error: string): VaultResponse {
+  return { status, body: { errors: [error] } };
+}

@@ -1,0 +1,106 @@
+import { randomUUID } from "node:crypto";
+import { EXIT, UserError } from "../../errors.ts";
+import { deriveSecrets } from "../../keys/derive.ts";
+import { type Effects, VaultUnavailable } from "../../unseal-helper/effects.ts";
+import { ensure, type EnsureResult } from "../../unseal-helper/ensure.ts";
+import { ShareStore } from "../../unseal-helper/share-store.ts";
+import type { Tools } from "../../unseal-helper/unseal.ts";
+import { VaultClient } from "../../unseal-helper/vault-client.ts";
+import { FakeVault } from "./fake-vault.ts";
+
+export const MASTER_KEY = Buffer.alloc(32, 3);
+export const CREDENTIALS = deriveSecrets(MASTER_KEY).vaultAppRole("pulumi");
+export const TARGET = { address: "vm.test", user: "root", port: 22, hostKey: "ssh-ed25519 AAAA" };
+export const SHARE_FILE = "keys/stacks/prod.shares.json";
+
+/** The process is gone: nothing after this effect happens. */
+export class Killed extends Error {}
+
+/** When and how an effect goes wrong; `undefined` lets it through. */
+export type Fault = (count: number, name: string) => "before" | "after" | "lost" | undefined;
+
+/** One VM with its Vault, and the operator's disk. */
+export class FakeWorld {
+  vault = new FakeVault();
+  running = true;
+  marker: string | undefined;
+  file: string | undefined;
+  locked = false;
+  wipes = 0;
+  log: string[] = [];
+  /** names of the effects of the last run, in order */
+  effects: string[] = [];
+
+  /** One run of the helper, from a process start, that may be struck by a fault. */
+  ensure(fault: Fault = () => undefined, newEpoch = false): Promise<EnsureResult> {
+    const tools = this.tools(fault);
+    // The lock is that of a process, and a new process has none.
+    this.locked = false;
+    return ensure(tools, { target: TARGET, credentials: CREDENTIALS, newEpoch });
+  }
+
+  tools(fault: Fault = () => undefined): Tools {
+    const effects = this.#seam(fault);
+    const store = new ShareStore(SHARE_FILE, "prod", MASTER_KEY, effects);
+    return { effects, store, vault: new VaultClient((request) => effects.requestVault(request)) };
+  }
+
+  #seam(fault: Fault): Effects {
+    this.effects = [];
+    let dead = false;
+    let clock = 0;
+    const effect = async <T>(name: string, act: () => T | Promise<T>): Promise<T> => {
+      if (dead) throw new Killed();
+      this.effects.push(name);
+      const strike = fault(this.effects.length, name);
+      dead = strike === "before" || strike === "after";
+      if (strike === "before") throw new Killed();
+      const result = await act();
+      if (strike === "after") throw new Killed();
+      if (strike === "lost") throw new VaultUnavailable("connection reset");
+      return result;
+    };
+    return {
+      readShareFile: () => effect("read file", () => this.file),
+      writeShareFile: (text) => effect("write file", () => void (this.file = text)),
+      requestVault: (request) =>
+        effect(`${request.method} ${request.path}`, () => {
+          if (!this.running) throw new VaultUnavailable("connection refused");
+          return structuredClone(this.vault.answer(request));
+        }),
+      readMarker: () => effect("read marker", () => this.marker),
+      writeMarker: (marker) => effect("write marker", () => void (this.marker = marker)),
+      stopVault: () => effect("stop", () => void (this.running = false)),
+      startVault: () => effect("start", () => this.#start()),
+      restartVault: () => effect("restart", () => this.vault.restart()),
+      wipeVolume: (marker) => effect("wipe", () => this.#wipe(marker)),
+      withHostLock: async (work) => {
+        await effect("lock", () => this.#lock());
+        return await work().finally(() => (this.locked = dead && this.locked));
+      },
+      sleep: (milliseconds) => effect("sleep", () => void (clock += milliseconds)),
+      monotonicNow: () => clock,
+      now: () => new Date(0),
+      newId: () => randomUUID(),
+      log: (line) => this.log.push(line),
+    };
+  }
+
+  #start(): void {
+    if (!this.running) this.vault.restart();
+    this.running = true;
+  }
+
+  #lock(): void {
+    if (this.locked) throw new UserError("vm: somebody else is initialising Vault", "wait", EXIT.refused);
+    this.locked = true;
+  }
+
+  #wipe(marker: string): void {
+    if (this.running || this.marker !== marker) throw new Error("a wipe that vault-host.sh refuses");
+    if (this.vault.storage?.hasData) throw new Error("DATA WIPED");
+    this.vault.storage = undefined;
+    this.marker = undefined;
+    this.wipes++;
+  }
+}

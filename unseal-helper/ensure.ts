@@ -1,0 +1,68 @@
+import type { AppRoleCredentials } from "../keys/derive.ts";
+import type { SshTarget } from "../ssh-target.ts";
+import { bootstrap, verifyLogin } from "./bootstrap.ts";
+import { commit, initialise, needsInitialisation } from "./initialise.ts";
+import type { Epoch } from "./share-file.ts";
+import { type Tools, type Unsealed, unsealVault } from "./unseal.ts";
+import { waitForVault } from "./waiting.ts";
+
+/** What {@link ensure} is to bring about, beyond a Vault that is open. */
+export interface EnsureArgs {
+  readonly target: SshTarget;
+  /** of the AppRole `pulumi` */
+  readonly credentials: AppRoleCredentials;
+  /** gives up the keys in the file where Vault is empty */
+  readonly newEpoch: boolean;
+}
+
+/** A Vault that is initialised, open, bootstrapped and the one of the share file. */
+export interface EnsureResult {
+  /** what was done, in order; empty where everything was so already */
+  readonly actions: readonly string[];
+  readonly epoch: string;
+  readonly clusterId: string;
+  readonly version: string;
+}
+
+/**
+ * Brings Vault to: initialised, its shares in the file, unsealed, its AppRole for the Pulumi program in place, the root
+ * token revoked. Goes on wherever an earlier run stopped; changes nothing where nothing is missing.
+ *
+ * @throws UserError: refused for a Vault that is not ours, halfDone never (it finishes what is half done)
+ */
+export async function ensure(tools: Tools, { target, credentials, newEpoch }: EnsureArgs): Promise<EnsureResult> {
+  const { effects, store, vault } = tools;
+  const actions: string[] = [];
+  await store.load();
+  if (await needsInitialisation(tools, newEpoch)) {
+    await effects.withHostLock(() => initialise(tools, newEpoch));
+    actions.push("initialised");
+  }
+  const unseal = async (): Promise<Unsealed> => {
+    const result = await unsealVault(tools);
+    if (result.changed) actions.push("unsealed");
+    return result;
+  };
+  if (store.epoch?.phase === "STORED") await commit(tools, unseal);
+  const { clusterId, version } = await unseal();
+  await store.recordTarget(target);
+  if (await bootstrap(tools, credentials)) actions.push("bootstrapped");
+  else await verifyLogin(vault, credentials);
+  return { actions, epoch: (store.epoch as Epoch).id, clusterId, version };
+}
+
+/** What {@link ensure} would do now, in order, without doing it. */
+export async function planEnsure(tools: Tools, newEpoch: boolean): Promise<string[]> {
+  const { effects, store, vault } = tools;
+  await store.load();
+  const plan: string[] = [];
+  if (await needsInitialisation(tools, newEpoch)) {
+    const { epoch } = store;
+    plan.push(epoch?.phase === "INTENT" ? `finish the initialisation of epoch ${epoch.id}` : "initialise a new epoch");
+    return [...plan, "unseal", "set up the AppRole pulumi and revoke the root token"];
+  }
+  if ((await waitForVault(vault, effects)).sealed) plan.push("unseal");
+  if (store.epoch?.phase === "STORED") plan.push("commit the shares");
+  if (store.epoch?.rootToken) plan.push("set up the AppRole pulumi and revoke the root token");
+  return plan;
+}

@@ -1,0 +1,60 @@
+import { randomUUID } from "node:crypto";
+import { mkdir, readFile } from "node:fs/promises";
+import type { Agent } from "node:http";
+import { dirname } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { EXIT, UserError } from "../errors.ts";
+import { writeFileAtomically } from "../keys/atomic-file.ts";
+import type { Effects } from "./effects.ts";
+import { sendRequest } from "./ssh-transport.ts";
+import type { VaultHost } from "./vault-host.ts";
+
+type FileEffects = Pick<Effects, "readShareFile" | "writeShareFile">;
+
+/** The share file on this machine. */
+export function shareFileEffects(path: string): FileEffects {
+  return {
+    readShareFile: () => readOptional(path),
+    writeShareFile: async (text) => {
+      await mkdir(dirname(path), { recursive: true });
+      await writeFileAtomically(path, text, true);
+    },
+  };
+}
+
+/** The world as it is: the share file, Vault and its container on the VM, the clock. */
+export function realEffects(args: {
+  file: FileEffects;
+  agent: Agent;
+  host: Pick<VaultHost, "run" | "withLock">;
+  log: (line: string) => void;
+}): Effects {
+  const { file, agent, host, log } = args;
+  return {
+    ...file,
+    requestVault: (request) => sendRequest(agent, request),
+    readMarker: async () => (await host.run(["read-marker"])) || undefined,
+    writeMarker: async (marker) => void (await host.run(["write-marker", marker])),
+    stopVault: async () => void (await host.run(["stop"])),
+    startVault: async () => void (await host.run(["start"])),
+    restartVault: async () => void (await host.run(["restart"])),
+    wipeVolume: async (marker) => void (await host.run(["wipe", marker])),
+    withHostLock: (work) => host.withLock(work),
+    sleep: async (milliseconds) => void (await delay(milliseconds)),
+    monotonicNow: () => performance.now(),
+    now: () => new Date(),
+    newId: () => randomUUID(),
+    log,
+  };
+}
+
+/** Text of a file; `undefined` where it does not exist. */
+export async function readOptional(path: string): Promise<string | undefined> {
+  try {
+    return await readFile(path, "utf8");
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === "ENOENT") return undefined;
+    throw new UserError(`${path}: cannot be read (${code})`, `ls -l ${path}`, EXIT.keyFile);
+  }
+}

@@ -1,0 +1,114 @@
+import { readdir, readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { EXIT, UserError } from "../errors.ts";
+import { type AppRoleCredentials, deriveSecrets } from "../keys/derive.ts";
+import { keyFileName } from "../keys/keyfile-format.ts";
+import { openKeyFile } from "../keys/keyfile.ts";
+import type { SshTarget } from "../ssh-target.ts";
+import { PULUMI_ROLE } from "./bootstrap.ts";
+import type { CommandLine } from "./command-line.ts";
+import type { ChildEnvironment } from "./exec.ts";
+import { readOptional, realEffects, shareFileEffects } from "./real-effects.ts";
+import { emptyShareFile, parseShareFile, shareFileName, type ShareFileBody } from "./share-file.ts";
+import { ShareStore } from "./share-store.ts";
+import { sendRequest, sshAgent } from "./ssh-transport.ts";
+import type { Tools } from "./unseal.ts";
+import { VaultClient } from "./vault-client.ts";
+import { connectToVault, unreachable, VaultHost } from "./vault-host.ts";
+
+/** What main.ts passes in from the process. */
+export interface Surroundings {
+  readonly childEnvironment: ChildEnvironment;
+  readonly log: (line: string) => void;
+}
+
+/** A Vault that may be asked, but whose share file is not opened. */
+export interface Observer {
+  readonly vault: VaultClient;
+  readonly file: ShareFileBody;
+  close(): void;
+}
+
+/** A Vault with its share file opened by the master key. */
+export interface Session {
+  readonly tools: Tools;
+  readonly target: SshTarget;
+  readonly credentials: AppRoleCredentials;
+  close(): void;
+}
+
+/**
+ * The files of the stack that is meant: the one named, else the only one that has a key file.
+ *
+ * @throws UserError (usage) where that is not clear
+ */
+export async function findFiles(options: CommandLine): Promise<{ stack: string; keyFile: string; shareFile: string }> {
+  const stack = options.stack ?? (await onlyStack(options.keyDirectory));
+  return {
+    stack,
+    keyFile: join(options.keyDirectory, keyFileName(stack)),
+    shareFile: join(options.keyDirectory, shareFileName(stack)),
+  };
+}
+
+/** Prepares to ask Vault without a passphrase: the share file is checked for damage, not for forgery. */
+export async function observe(options: CommandLine, { childEnvironment }: Surroundings): Promise<Observer> {
+  const { stack, shareFile } = await findFiles(options);
+  const text = await readOptional(shareFile);
+  const file = text === undefined ? emptyShareFile(stack) : parseShareFile(shareFile, text).body;
+  const target = targetOf(options, file.target, shareFile);
+  const agent = agentFor(target, childEnvironment);
+  const vault = new VaultClient((request) => sendRequest(agent, request));
+  return { vault, file, close: () => agent.destroy() };
+}
+
+/**
+ * Opens both files of the stack, and prepares the connection; nothing is sent before both are found intact.
+ *
+ * @throws UserError (passphrase, keyFile, usage)
+ */
+export async function openSession(options: CommandLine, around: Surroundings, passphrase: Buffer): Promise<Session> {
+  const { stack, keyFile, shareFile } = await findFiles(options);
+  const masterKey = await openKeyFile({ path: keyFile, passphrase });
+  const secrets = deriveSecrets(masterKey);
+  const file = shareFileEffects(shareFile);
+  const store = new ShareStore(shareFile, stack, masterKey, file);
+  await store.load();
+  const target = targetOf(options, store.target, shareFile);
+  const agent = agentFor(target, around.childEnvironment);
+  const script = await readFile(new URL("vault-host.sh", import.meta.url), "utf8");
+  const host = new VaultHost(target, secrets.ownerId, script, around.childEnvironment);
+  const effects = realEffects({ file, agent, host, log: around.log });
+  const vault = new VaultClient((request) => effects.requestVault(request));
+  const close = (): void => {
+    agent.destroy();
+    masterKey.fill(0);
+  };
+  return { tools: { effects, vault, store }, target, credentials: secrets.vaultAppRole(PULUMI_ROLE), close };
+}
+
+function agentFor(target: SshTarget, env: ChildEnvironment) {
+  return sshAgent(
+    () => connectToVault(target, env),
+    (code, stderr) => unreachable(target, code, stderr),
+  );
+}
+
+function targetOf(options: CommandLine, recorded: SshTarget | null, shareFile: string): SshTarget {
+  const target = options.target ?? recorded;
+  if (target !== null) return target;
+  throw new UserError(
+    `${shareFile}: does not say where Vault runs`,
+    'give --host USER@ADDR and --host-key "TYPE KEY" (ssh-keyscan -t ed25519 ADDR)',
+    EXIT.usage,
+  );
+}
+
+async function onlyStack(directory: string): Promise<string> {
+  const suffix = keyFileName("");
+  const names = await readdir(directory).catch(() => []);
+  const stacks = names.filter((name) => name.endsWith(suffix)).map((name) => name.slice(0, -suffix.length));
+  if (stacks[0] !== undefined && stacks.length === 1) return stacks[0];
+  const found = stacks.length === 0 ? "no stack" : `the stacks ${stacks.sort().join(", ")}`;
+  throw new UserError(`${directory}: has ${found}`, "name one with --stack, and its directory with --keys", EXIT.usage);
+}

@@ -1,0 +1,62 @@
+import { createHmac } from "node:crypto";
+import { deriveBytes, LABELS } from "../keys/labels.ts";
+import { openSecret, sealSecret } from "../keys/sealed-box.ts";
+import { damaged } from "../keys/signed-document.ts";
+import type { Epoch, SealedShare } from "./share-file.ts";
+
+/** Where a share or token belongs; authenticated with it, so that it opens in no other place. */
+type Place = Pick<Epoch, "id" | "n" | "t">;
+
+/** Seals one share of an epoch under its own key. */
+export function sealShare(masterKey: Buffer, stack: string, epoch: Place, index: number, share: Buffer): SealedShare {
+  const key = deriveBytes(masterKey, LABELS.vaultShare, 32, epoch.id, index);
+  const sealed = sealSecret(key, shareContext(stack, epoch, index), share);
+  return { index, custody: "file", sealed, mac: shareMac(masterKey, epoch, index, share) };
+}
+
+/**
+ * Opens every share of an epoch.
+ *
+ * @throws UserError (keyFile) that names the share that does not open
+ */
+export function openShares(masterKey: Buffer, path: string, stack: string, epoch: Epoch): Buffer[] {
+  return epoch.shares.map(({ index, sealed, mac }) => {
+    const key = deriveBytes(masterKey, LABELS.vaultShare, 32, epoch.id, index);
+    const share = openSecret(key, shareContext(stack, epoch, index), sealed);
+    if (share === undefined || shareMac(masterKey, epoch, index, share) !== mac) {
+      throw damaged(path, `share ${index} of epoch ${epoch.id} does not open`);
+    }
+    return share;
+  });
+}
+
+/** Seals the initial root token of an epoch. */
+export function sealRootToken(masterKey: Buffer, stack: string, epoch: Place, token: string): string {
+  const key = deriveBytes(masterKey, LABELS.vaultRootToken, 32, epoch.id);
+  return sealSecret(key, tokenContext(stack, epoch), Buffer.from(token));
+}
+
+/**
+ * Opens the root token of an epoch that has one.
+ *
+ * @throws UserError (keyFile) where it does not open
+ */
+export function openRootToken(masterKey: Buffer, path: string, stack: string, epoch: Epoch): string {
+  const key = deriveBytes(masterKey, LABELS.vaultRootToken, 32, epoch.id);
+  const token = openSecret(key, tokenContext(stack, epoch), epoch.rootToken ?? "");
+  if (token === undefined) throw damaged(path, `the root token of epoch ${epoch.id} does not open`);
+  return token.toString();
+}
+
+function shareMac(masterKey: Buffer, epoch: Place, index: number, share: Buffer): string {
+  const key = deriveBytes(masterKey, LABELS.vaultShareMac, 32, epoch.id, index);
+  return createHmac("sha256", key).update(share).digest("hex").slice(0, 16);
+}
+
+function shareContext(stack: string, { id, n, t }: Place, index: number): string {
+  return JSON.stringify({ v: 1, vault: stack, epoch: id, i: index, n, t });
+}
+
+function tokenContext(stack: string, { id }: Place): string {
+  return JSON.stringify({ v: 1, vault: stack, epoch: id, rootToken: true });
+}

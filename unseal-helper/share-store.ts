@@ -1,0 +1,107 @@
+import { deriveBytes, LABELS } from "../keys/labels.ts";
+import { damaged, serialiseDocument, verifyDocument } from "../keys/signed-document.ts";
+import type { SshTarget } from "../ssh-target.ts";
+import type { Effects } from "./effects.ts";
+import { emptyShareFile, type Epoch, parseShareFile, type ShareFileBody } from "./share-file.ts";
+import { openRootToken, openShares, sealRootToken, sealShare } from "./share-sealing.ts";
+
+type FileEffects = Pick<Effects, "readShareFile" | "writeShareFile">;
+
+/** The share file with the master key in hand: checks it on every read and proves every write by reading it back. */
+export class ShareStore {
+  readonly #path: string;
+  readonly #masterKey: Buffer;
+  readonly #effects: FileEffects;
+  #body: ShareFileBody;
+
+  /** @param path only for messages: the effects know the file */
+  constructor(path: string, stack: string, masterKey: Buffer, effects: FileEffects) {
+    this.#path = path;
+    this.#masterKey = masterKey;
+    this.#effects = effects;
+    this.#body = emptyShareFile(stack);
+  }
+
+  get target(): SshTarget | null {
+    return this.#body.target;
+  }
+
+  /** The epoch in force; `undefined` before the first one. */
+  get epoch(): Epoch | undefined {
+    return this.#body.epochs.at(-1);
+  }
+
+  /**
+   * Reads the file; a missing one stands for a stack whose Vault was never initialised.
+   *
+   * @throws UserError (keyFile) where it is damaged or was changed without the master key
+   */
+  async load(): Promise<void> {
+    const text = await this.#effects.readShareFile();
+    if (text === undefined) return;
+    const { body, document } = parseShareFile(this.#path, text);
+    if (body.stack !== this.#body.stack) throw damaged(this.#path, `it belongs to stack ${body.stack}`);
+    verifyDocument(this.#path, document, this.#macKey());
+    this.#body = body;
+  }
+
+  /** Remembers where Vault runs. */
+  async recordTarget(target: SshTarget): Promise<void> {
+    const { address, user, port, hostKey } = target;
+    const plain = { address, user, port, hostKey };
+    if (JSON.stringify(plain) !== JSON.stringify(this.#body.target))
+      await this.#write({ ...this.#body, target: plain });
+  }
+
+  /** Adds an epoch, which is in force from then on. */
+  async addEpoch(epoch: Epoch): Promise<void> {
+    await this.#write({ ...this.#body, epochs: [...this.#body.epochs, epoch] });
+  }
+
+  /** Changes the epoch in force. */
+  async updateEpoch(change: Partial<Epoch>): Promise<void> {
+    const epochs = this.#body.epochs.with(-1, { ...this.#current(), ...change });
+    await this.#write({ ...this.#body, epochs });
+  }
+
+  /** Keeps what Vault handed out once and never again; returns after it has been read back and compared. */
+  async storeSecrets(shares: readonly Buffer[], rootToken: string): Promise<void> {
+    const epoch = this.#current();
+    await this.updateEpoch({
+      phase: "STORED",
+      rootToken: sealRootToken(this.#masterKey, this.#body.stack, epoch, rootToken),
+      shares: shares.map((share, at) => sealShare(this.#masterKey, this.#body.stack, epoch, at + 1, share)),
+    });
+    await this.load();
+    const same = this.shares().every((share, at) => shares[at]?.equals(share)) && this.rootToken() === rootToken;
+    if (!same) throw damaged(this.#path, "what was written does not read back");
+  }
+
+  /** The shares of the epoch in force, in clear. */
+  shares(): Buffer[] {
+    return openShares(this.#masterKey, this.#path, this.#body.stack, this.#current());
+  }
+
+  /** The initial root token of the epoch in force, in clear. */
+  rootToken(): string {
+    return openRootToken(this.#masterKey, this.#path, this.#body.stack, this.#current());
+  }
+
+  #current(): Epoch {
+    const { epoch } = this;
+    if (epoch === undefined) throw new Error("the share file has no epoch");
+    return epoch;
+  }
+
+  async #write(body: ShareFileBody): Promise<void> {
+    const text = serialiseDocument(body, this.#macKey());
+    await this.#effects.writeShareFile(text);
+    if ((await this.#effects.readShareFile()) !== text)
+      throw damaged(this.#path, "what was written does not read back");
+    this.#body = body;
+  }
+
+  #macKey(): Buffer {
+    return deriveBytes(this.#masterKey, LABELS.vaultShareFileMac, 32);
+  }
+}

@@ -1,0 +1,96 @@
+import { EXIT, UserError } from "../errors.ts";
+import type { Effects } from "./effects.ts";
+import type { Epoch } from "./share-file.ts";
+import type { ShareStore } from "./share-store.ts";
+import type { SealStatus, VaultClient } from "./vault-client.ts";
+import { waitForActive, waitForVault } from "./waiting.ts";
+
+const ATTEMPTS = 2;
+
+/** What a command works with. */
+export interface Tools {
+  readonly effects: Effects;
+  readonly vault: VaultClient;
+  readonly store: ShareStore;
+}
+
+/** Result of {@link unsealVault}. */
+export interface Unsealed {
+  /** false where it was open already */
+  readonly changed: boolean;
+  readonly clusterId: string;
+  readonly version: string;
+}
+
+/**
+ * Opens Vault with the shares of the epoch in force and waits until it takes requests.
+ *
+ * Safe to run again and beside another operator: shares entered before are dropped first, nothing is entered
+ * into a Vault with other numbers of shares, and the identity of what was opened is compared.
+ *
+ * @throws UserError (uninitialised, halfDone, refused) where it must not or cannot be opened
+ */
+export async function unsealVault({ effects, vault, store }: Tools): Promise<Unsealed> {
+  const before = await waitForVault(vault, effects);
+  const epoch = epochOf(store, before);
+  if (before.sealed) await enterShares({ effects, vault, store }, epoch);
+  await waitForActive(vault, effects);
+  const { clusterId, version } = await vault.sealStatus();
+  if (clusterId === null) throw new UserError("vault: unsealed, but has no cluster id", "run again", EXIT.failed);
+  if (epoch.clusterId !== null && epoch.clusterId !== clusterId) {
+    throw foreign(`its cluster id is ${clusterId}, the share file says ${epoch.clusterId}`);
+  }
+  return { changed: before.sealed, clusterId, version };
+}
+
+/** The error for a Vault that was not initialised with this share file. */
+export function foreign(what: string): UserError {
+  return new UserError(
+    `vault: not the one this share file belongs to: ${what}`,
+    "nothing was changed; check the host, and that the share file is the newest committed one (git pull)",
+    EXIT.refused,
+  );
+}
+
+function epochOf(store: ShareStore, status: SealStatus): Epoch {
+  const { epoch } = store;
+  const hint = "npx foundation vault ensure";
+  if (!status.initialized) throw new UserError("vault: never initialised", hint, EXIT.uninitialised);
+  if (epoch === undefined) throw foreign("it is initialised, the share file has no shares");
+  if (epoch.phase === "INTENT") {
+    throw new UserError(`vault: initialisation of epoch ${epoch.id} stopped half-way`, hint, EXIT.halfDone);
+  }
+  // Shares are never shown to a Vault that is visibly another one.
+  if (status.n !== epoch.n || status.t !== epoch.t) {
+    throw foreign(`it wants ${status.t} of ${status.n} shares, epoch ${epoch.id} has ${epoch.t} of ${epoch.n}`);
+  }
+  return epoch;
+}
+
+async function enterShares({ effects, vault, store }: Tools, epoch: Epoch): Promise<void> {
+  const shares = store.shares();
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+    if (await enterOnce(vault, shares, epoch.t)) return;
+    if (attempt < ATTEMPTS) effects.log("vault: the shares were not taken as sent; trying once more");
+  }
+  throw new UserError(
+    `vault: the shares of epoch ${epoch.id} do not open it`,
+    "if somebody else is entering shares, let one of you finish; else this Vault has other keys: restore a snapshot of this epoch",
+    EXIT.refused,
+  );
+}
+
+/** True when open; false where Vault refused, or where somebody else reset or entered shares in between. */
+async function enterOnce(vault: VaultClient, shares: readonly Buffer[], threshold: number): Promise<boolean> {
+  await vault.resetUnseal();
+  let nonce: string | undefined;
+  for (const [index, share] of shares.slice(0, threshold).entries()) {
+    const status = await vault.enterShare(share);
+    if (status === undefined) break;
+    if (!status.sealed) return true;
+    if (status.progress !== index + 1 || (nonce ?? status.nonce) !== status.nonce) break;
+    nonce = status.nonce;
+  }
+  // Another operator may have finished it meanwhile.
+  return !(await vault.sealStatus()).sealed;
+}

@@ -1,0 +1,66 @@
+#!/usr/bin/env bash
+# Looks after Vault's container and data volume on the VM; runs there as root, fed through ssh:
+#   bash -s -- OWNER COMMAND [MARKER]
+# Exit codes and messages as in errors.ts.
+set -euo pipefail
+
+readonly container=vault
+readonly volume=vault-data
+
+fail() {
+  printf '%s\nhint: %s\n' "$2" "$3" >&2
+  exit "$1"
+}
+
+# check_owner OWNER KIND NAME: what carries our name and not our label belongs to somebody else.
+check_owner() {
+  local labels='.Labels' found
+  [ "$2" = container ] && labels='.Config.Labels'
+  found=$(docker "$2" inspect -f "{{index $labels \"foundation.owner\"}}" "$3" 2>/dev/null) ||
+    fail 7 "vm: no $2 named $3" "npx foundation up"
+  [ "$found" = "$1" ] ||
+    fail 8 "vm: the $2 $3 belongs to \"$found\", not to this foundation ($1)" "docker $2 inspect $3 (on the VM)"
+}
+
+read_marker() {
+  if [ -e "$1" ]; then cat -- "$1"; fi
+}
+
+# Written beside, flushed, renamed: the marker decides about wiping and is never half there.
+write_marker() {
+  printf '%s\n' "$2" >"$1.tmp"
+  sync -- "$1.tmp"
+  mv -- "$1.tmp" "$1"
+  sync -f -- "$1"
+}
+
+# Empties the volume; the marker goes last, so that a wipe that was cut short is done again.
+wipe() {
+  local directory=$1 marker=$2 expected=$3
+  [ "$(docker container inspect -f '{{.State.Running}}' "$container")" = false ] ||
+    fail 1 "vm: the container $container runs; its volume is not wiped" "run the command again"
+  [ "$(read_marker "$marker")" = "$expected" ] ||
+    fail 8 "vm: the volume $volume does not carry the marker of this initialisation" "nothing was changed"
+  find "$directory" -mindepth 1 -maxdepth 1 ! -path "$marker" -exec rm -rf -- {} +
+  sync -f -- "$directory"
+  rm -- "$marker"
+}
+
+main() {
+  local owner=$1 command=$2 directory marker
+  check_owner "$owner" container "$container"
+  check_owner "$owner" volume "$volume"
+  directory=$(docker volume inspect -f '{{.Mountpoint}}' "$volume")
+  marker=$directory/.foundation-epoch
+  case $command in
+    read-marker) read_marker "$marker" ;;
+    write-marker) write_marker "$marker" "$3" ;;
+    wipe) wipe "$directory" "$marker" "$3" ;;
+    start) docker start "$container" >/dev/null ;;
+    stop) docker stop -t 30 "$container" >/dev/null ;;
+    restart) docker restart -t 30 "$container" >/dev/null ;;
+    *) fail 64 "vm: unknown command $command" "this is a defect" ;;
+  esac
+}
+
+main "$@" </dev/null
