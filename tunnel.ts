@@ -36,6 +36,9 @@ export async function openVaultTunnel(target: SshTarget, port: number): Promise<
 }
 
 function join(client: Socket, upstream: Socket): void {
+  // The Vault provider keeps its connections open for 90 s after the last request; the program must not wait for that.
+  client.unref();
+  upstream.unref();
   client.pipe(upstream).pipe(client);
   client.on("error", () => upstream.destroy());
   upstream.on("error", () => client.destroy());

@@ -126,7 +126,8 @@ CONF
 
 main() {
   [ "$(id -u)" = 0 ] || fail 9 "not root" "give the SSH user password-less sudo"
-  install -d -m 0711 /etc/foundation
+  # Closed to every login of the VM: containers see only the directory that is mounted into them.
+  install -d -m 0700 /etc/foundation
   install -d -m 0700 /var/lib/foundation
   configure_sshd
   install_packages
