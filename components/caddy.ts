@@ -128,10 +128,12 @@ const REFUSED_VAULT_PATHS = [
   "/v1/sys/raw*",
   "/v1/sys/rekey*",
   "/v1/sys/rotate*",
+  // Not /v1/sys/seal*: the UI needs seal-status.
   "/v1/sys/seal",
-  "/v1/sys/step-down",
+  "/v1/sys/seal/*",
+  "/v1/sys/step-down*",
   "/v1/sys/storage/raft*",
-  "/v1/sys/unseal",
+  "/v1/sys/unseal*",
 ];
 
 /** The whole Caddyfile. */
