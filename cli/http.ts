@@ -80,6 +80,7 @@ function connectionError(url: string, error: NodeJS.ErrnoException, timeoutSecon
     case "SELF_SIGNED_CERT_IN_CHAIN":
     case "UNABLE_TO_VERIFY_LEAF_SIGNATURE":
     case "DEPTH_ZERO_SELF_SIGNED_CERT":
+    case "CERT_SIGNATURE_FAILURE": // the same name over another key
       return refuse("its certificate is not signed by the expected CA", "name the right one: --ca FILE");
     default:
       return refuse(error.message, "is the foundation deployed and running? pulumi up");

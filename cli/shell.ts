@@ -1,4 +1,3 @@
-import type { ExitCode } from "../errors.ts";
 import type { Run } from "./exec.ts";
 
 /** What a command gets from the process that it runs in; made once, by main.ts. */
@@ -20,5 +19,5 @@ export interface Shell {
   /** one line, or several, on standard error: progress, warnings, hints */
   notice(text: string): void;
   /** Gives the process its exit code; without it, a command that throws nothing exits with 0. */
-  exitWith(code: ExitCode | number): void;
+  exitWith(code: number): void;
 }

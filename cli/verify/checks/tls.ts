@@ -10,7 +10,7 @@ export const transportSecurity: Check = {
   name: "tls",
   title: "TLS",
   async run(context) {
-    const names = Object.values(context.sites);
+    const names = Object.values<string>({ ...context.sites });
     const days = await Promise.all(names.map((name) => checkSite(context, name)));
     const chain = context.ca === undefined ? "a public CA" : "the foundation's CA";
     return `${names.length} sites: chain to ${chain}, HTTP to HTTPS, HSTS; shortest validity ${Math.min(...days)} days`;
@@ -39,7 +39,7 @@ function validityDays(name: string, ca: string | undefined): Promise<number> {
       resolve(Math.floor((Date.parse(validTo) - Date.now()) / DAY_MILLISECONDS));
     });
     socket.setTimeout(15_000, () => socket.destroy(new Error("no answer in 15 s")));
-    socket.on("error", (error) => {
+    socket.on("error", (error: Error) => {
       reject(wrong(name, error.message));
     });
   });

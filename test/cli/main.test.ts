@@ -1,0 +1,53 @@
+import { expect, test } from "vitest";
+import { EXIT } from "../../errors.ts";
+import { foundation } from "./foundation.ts";
+
+test("--help lists the commands and documents every exit code", async () => {
+  const { exitCode, stdout } = await foundation(["--help"]);
+  expect(exitCode).toBe(EXIT.ok);
+  const commands = [...stdout.matchAll(/^ {2}([a-z]+) (?:\[|\()/gm)].map(([, name]) => name);
+  expect(commands).toEqual(["init", "preflight", "verify", "creds", "vault", "sandbox", "help"]);
+  const documented = [...stdout.slice(stdout.indexOf("EXIT STATUS")).matchAll(/^ {2}(\d+)/gm)].map(([, code]) =>
+    Number(code),
+  );
+  expect(documented).toEqual(Object.values(EXIT));
+});
+
+test("every command of its own has help with its exit codes", async () => {
+  for (const command of ["init", "preflight", "verify", "creds"]) {
+    const { exitCode, stdout } = await foundation([command, "--help"]);
+    expect([command, exitCode]).toEqual([command, EXIT.ok]);
+    expect(stdout).toMatch(/\nEXIT STATUS\n {2}0 /);
+  }
+});
+
+test.each<[string[], number, string]>([
+  [["deploy"], EXIT.usage, "error: unknown command 'deploy'\nhint: foundation --help\n"],
+  [["creds", "--all"], EXIT.usage, "error: unknown option '--all'\nhint: foundation creds --help\n"],
+  [
+    ["verify", "git", "s3"],
+    EXIT.usage,
+    "error: verify: no such check: git\n" +
+      "hint: one or more of: tls, git-https, git-ssh, lfs, docker, npm, s3, vault, vault-paths, database, ports\n",
+  ],
+  [
+    ["creds", "--show", "root"],
+    EXIT.usage,
+    "error: creds: no such credential: root\n" +
+      "hint: one of: forge-user, forge-password, s3-access-key, s3-secret-key, database-user, database-password\n",
+  ],
+  [
+    ["creds", "--show", "forge-password"],
+    EXIT.usage,
+    "error: creds: standard output is not a terminal, and a secret does not belong into a log\n" +
+      "hint: if it is meant: npx foundation creds --show forge-password --force\n",
+  ],
+  [
+    ["verify", "--stack", "none-such"],
+    EXIT.config,
+    "error: Pulumi.none-such.yaml: no such file\n" +
+      "hint: a new stack: pulumi stack init none-such --secrets-provider passphrase; another one: --stack NAME\n",
+  ],
+])("foundation %s", async (args, exitCode, stderr) => {
+  expect(await foundation(args)).toEqual({ exitCode, stdout: "", stderr });
+});
