@@ -37,7 +37,7 @@ export async function runCommand(session: Session, options: CommandLine): Promis
 async function runEnsure({ tools, target, credentials }: Session, { newEpoch }: CommandLine): Promise<Outcome> {
   const result = await ensure(tools, { target, credentials, newEpoch });
   const done = result.actions.length === 0 ? "nothing to do" : result.actions.join(", ");
-  const text = `vault ${result.version}: ${done}; unsealed, epoch ${result.epoch}`;
+  const text = `vault ${result.version}: ${done} (epoch ${result.epoch})`;
   return { text, json: result, exitCode: EXIT.ok };
 }
 
@@ -45,7 +45,7 @@ async function runUnseal(tools: Tools): Promise<Outcome> {
   await tools.store.load();
   const { changed, clusterId, version } = await unsealVault(tools);
   const actions = changed ? ["unsealed"] : [];
-  const text = `vault ${version}: ${changed ? "unsealed" : "nothing to do; unsealed"}`;
+  const text = `vault ${version}: ${changed ? "unsealed" : "nothing to do"}`;
   return { text, json: { actions, clusterId, version }, exitCode: EXIT.ok };
 }
 
@@ -55,7 +55,7 @@ async function runSeal({ effects, vault }: Tools): Promise<Outcome> {
   if (!before.sealed) await effects.restartVault();
   const { sealed, version } = await waitForVault(vault, effects);
   const actions = before.sealed ? [] : ["sealed"];
-  const text = `vault ${version}: ${before.sealed ? "nothing to do; sealed" : sealed ? "sealed" : "not sealed"}`;
+  const text = `vault ${version}: ${before.sealed ? "nothing to do" : sealed ? "sealed" : "not sealed"}`;
   return { text, json: { actions, version }, exitCode: sealed ? EXIT.ok : EXIT.failed };
 }
 

@@ -48,6 +48,9 @@ wipe() {
 
 main() {
   local owner=$1 command=$2 directory marker
+  # A command of a run that was killed may still be at work; two at once could undo each other.
+  exec 9>/run/foundation-vault-host.lock
+  flock -w 60 9 || fail 1 "vm: an earlier command on Vault's volume does not end" "ps -ef (on the VM)"
   check_owner "$owner" container "$container"
   check_owner "$owner" volume "$volume"
   directory=$(docker volume inspect -f '{{.Mountpoint}}' "$volume")

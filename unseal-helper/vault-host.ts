@@ -3,6 +3,8 @@ import { sshArguments, type SshTarget } from "../ssh-target.ts";
 import { type ChildEnvironment, connect, type Connection, run } from "./exec.ts";
 
 const TIMEOUT_SECONDS = 120;
+/** The lock of a run that was killed goes as soon as its ssh notices. */
+const LOCK_SECONDS = 10;
 const LOCK_FILE = "/run/foundation-vault.lock";
 const VAULT = "127.0.0.1:8200";
 /** OpenSSH's own exit code for a connection that failed. */
@@ -15,7 +17,14 @@ export function connectToVault(target: SshTarget, env: ChildEnvironment): Connec
 
 /** The error for an ssh that did not get through. */
 export function unreachable({ address, user, port }: SshTarget, code: number, stderr: string): UserError {
-  const reason = code === 127 ? "there is no ssh program" : stderr.replace(/\s+/g, " ") || `ssh ended with ${code}`;
+  if (stderr.includes("Host key verification failed")) {
+    return new UserError(
+      `vm ${address}: shows another host key than the pinned one`,
+      `compare: ssh-keyscan -p ${port} ${address}; a VM that was rebuilt on purpose needs its new key pinned`,
+      EXIT.unreachable,
+    );
+  }
+  const reason = code === 127 ? "there is no ssh program" : stderr.split("\n").at(-1) || `ssh ended with ${code}`;
   return new UserError(
     `vm ${address}: cannot be reached: ${reason}`,
     `ssh -p ${port} ${user}@${address}`,
@@ -68,7 +77,7 @@ export class VaultHost {
    * connection, so that it goes when this program or the network dies.
    */
   async withLock<T>(work: () => Promise<T>): Promise<T> {
-    const remote = `${this.#sudo()}flock -n -E ${EXIT.refused} ${LOCK_FILE} sh -c 'echo locked; exec cat'`;
+    const remote = `${this.#sudo()}flock -w ${LOCK_SECONDS} -E ${EXIT.refused} ${LOCK_FILE} sh -c 'echo locked; exec cat'`;
     const connection = connect(["ssh", ...sshArguments(this.#target), remote], this.#env);
     const locked = new Promise<undefined>((resolve) => connection.child.stdout.once("data", () => resolve(undefined)));
     const code = await Promise.race([locked, connection.ended]);
