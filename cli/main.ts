@@ -83,11 +83,14 @@ function report(error: unknown): number {
   return error.exitCode;
 }
 
-// The first Ctrl-C stops what is running and lets it clean up, the second one ends at once.
+// The first Ctrl-C stops what is running and lets it clean up, a later one ends at once. npm passes on a signal that the
+// terminal has sent as well, so what comes within a second is the same one.
 const interrupt = new AbortController();
+let endsAfter = Infinity;
 for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
-    if (interrupt.signal.aborted) process.exit(128 + constants.signals[signal]);
+    if (performance.now() > endsAfter) process.exit(128 + constants.signals[signal]);
+    endsAfter = Math.min(endsAfter, performance.now() + 1000);
     interrupt.abort();
   });
 }

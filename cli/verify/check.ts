@@ -3,6 +3,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { VerifyContext } from "./context.ts";
+import type { Forge } from "./forge.ts";
 
 /** One thing that a foundation has to be able to do, tried for real. */
 export interface Check {
@@ -13,10 +14,11 @@ export interface Check {
   /**
    * Tries it and leaves nothing behind.
    *
+   * @param forge the forge with a token that all checks share: every login with the password costs it half a second
    * @returns what was done, in one line
    * @throws Skipped where this machine lacks the client; anything else is a failure of the foundation
    */
-  run(context: VerifyContext, scratch: Scratch): Promise<string>;
+  run(context: VerifyContext, scratch: Scratch, forge: Forge): Promise<string>;
 }
 
 /** The check cannot be made from this machine; nothing is known about the foundation. */
@@ -38,14 +40,18 @@ export async function withScratch<T>(action: (scratch: Scratch) => Promise<T>): 
   const directory = await mkdtemp(join(tmpdir(), "foundation-verify-"));
   undoing.push(() => rm(directory, { recursive: true, force: true, maxRetries: 3 }));
   const id = `verify-${randomBytes(4).toString("hex")}`;
-  let result: T;
-  try {
-    result = await action({ id, directory, defer: (undo) => undoing.push(undo) });
-  } catch (error) {
-    // the first failure says more than what follows from it
-    for (const undo of undoing.reverse()) await undo().catch(() => undefined);
-    throw error;
-  }
-  for (const undo of undoing.reverse()) await undo();
-  return result;
+  // the first failure says more than what follows from it, but everything that can be undone is undone
+  const failures: unknown[] = [];
+  const attempt = async (step: () => Promise<unknown>) => {
+    try {
+      return await step();
+    } catch (error) {
+      failures.push(error);
+      return undefined;
+    }
+  };
+  const result = await attempt(() => action({ id, directory, defer: (undo) => undoing.push(undo) }));
+  for (const undo of undoing.reverse()) await attempt(undo);
+  if (failures.length > 0) throw failures[0];
+  return result as T;
 }

@@ -5,7 +5,7 @@ import { runOrFail } from "../exec.ts";
 import { sshOptions } from "../../ssh-target.ts";
 import type { Scratch } from "./check.ts";
 import type { VerifyContext } from "./context.ts";
-import { authoriseKey } from "./forge.ts";
+import type { Forge } from "./forge.ts";
 
 type Environment = Readonly<Record<string, string>>;
 
@@ -33,11 +33,11 @@ export function gitWith(context: VerifyContext, login: Environment): Git {
   };
 }
 
-/** Logs in over HTTPS with the administrator's password, which git asks a script for: argv and environment are public. */
-export async function httpsLogin(context: VerifyContext, scratch: Scratch): Promise<Environment> {
+/** Logs in over HTTPS with a token, which git asks a script for: argv and environment are public. */
+export async function httpsLogin(context: VerifyContext, scratch: Scratch, forge: Forge): Promise<Environment> {
   const askpass = join(scratch.directory, "askpass");
   await writeFile(`${askpass}.Username`, context.forge.username, { mode: 0o600 });
-  await writeFile(`${askpass}.Password`, context.forge.password, { mode: 0o600 });
+  await writeFile(`${askpass}.Password`, await forge.token(), { mode: 0o600 });
   // git calls it with the prompt: "Username for 'https://…': " or "Password for 'https://…': "
   await writeFile(askpass, '#!/bin/sh\nexec cat "$0.${1%% *}"\n', { mode: 0o700 });
   const env: Environment = { GIT_ASKPASS: askpass };
@@ -48,12 +48,12 @@ export async function httpsLogin(context: VerifyContext, scratch: Scratch): Prom
 }
 
 /** Logs in over SSH with a key made for the occasion, and accepts no host key but the derived one. */
-export async function sshLogin(context: VerifyContext, scratch: Scratch): Promise<Environment> {
+export async function sshLogin(context: VerifyContext, scratch: Scratch, forge: Forge): Promise<Environment> {
   const key = join(scratch.directory, "id_ed25519");
   const args = ["-q", "-t", "ed25519", "-N", "", "-C", scratch.id, "-f", key];
   await runOrFail(context.run, "making an SSH key", "ssh-keygen", args);
   const publicKey = await runOrFail(context.run, "reading the SSH key", "cat", [`${key}.pub`]);
-  await authoriseKey(context, scratch, publicKey.trim());
+  await forge.authoriseKey(scratch, publicKey.trim());
   const { sshPort: port, sshHostKey: hostKey } = context.forge;
   const options = sshOptions({ address: context.sites.git, user: "git", port, hostKey });
   const command = ["ssh", "-F", "/dev/null", "-i", key, "-o", "IdentitiesOnly=yes", ...options];

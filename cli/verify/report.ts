@@ -6,6 +6,7 @@ const TITLE_COLUMNS = 21;
 const OUTCOME_COLUMNS = 9;
 const SECONDS_COLUMNS = 9;
 const BORDERS = 5;
+const NO_LINES_BETWEEN = { mid: "", "left-mid": "", "mid-mid": "", "right-mid": "" };
 
 /** The results as a table that fits the terminal, hints below it, and a closing line with the counts. */
 export function formatTable(results: readonly Result[], columns: number): string {
@@ -15,6 +16,7 @@ export function formatTable(results: readonly Result[], columns: number): string
     colWidths: [TITLE_COLUMNS, OUTCOME_COLUMNS, SECONDS_COLUMNS, detail],
     colAligns: ["left", "left", "right", "left"],
     wordWrap: true,
+    chars: NO_LINES_BETWEEN,
     style: { head: [], border: [] },
   });
   for (const { title, outcome, seconds, detail } of results) {

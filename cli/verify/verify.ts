@@ -10,6 +10,7 @@ import { objectStore } from "./checks/s3.ts";
 import { transportSecurity } from "./checks/tls.ts";
 import { refusedVaultPaths, secretStore } from "./checks/vault.ts";
 import type { VerifyContext } from "./context.ts";
+import { openForge, type Forge } from "./forge.ts";
 
 /** How one check went. */
 export interface Result {
@@ -67,29 +68,32 @@ export async function runChecks(
   context: VerifyContext,
   onResult: (result: Result) => void = () => undefined,
 ): Promise<Result[]> {
-  const results: Result[] = [];
-  let next = 0;
-  const worker = async () => {
-    for (let index = next++; index < checks.length; index = next++) {
-      const result = await runCheck(checks[index] as Check, context);
-      results[index] = result;
-      onResult(result);
-    }
-  };
-  const workers = await Promise.allSettled(Array.from({ length: PARALLEL }, worker));
-  const broken = workers.find((ended) => ended.status === "rejected");
-  if (broken) throw broken.reason;
-  return results;
+  return withScratch(async (shared) => {
+    const forge = openForge(context, shared);
+    const results: Result[] = [];
+    let next = 0;
+    const worker = async () => {
+      for (let index = next++; index < checks.length; index = next++) {
+        const result = await runCheck(checks[index] as Check, context, forge);
+        results[index] = result;
+        onResult(result);
+      }
+    };
+    const workers = await Promise.allSettled(Array.from({ length: PARALLEL }, worker));
+    const broken = workers.find((ended) => ended.status === "rejected");
+    if (broken) throw broken.reason;
+    return results;
+  });
 }
 
-async function runCheck(check: Check, context: VerifyContext): Promise<Result> {
+async function runCheck(check: Check, context: VerifyContext, forge: Forge): Promise<Result> {
   const started = performance.now();
   const end = (outcome: Result["outcome"], detail: string, hint?: string): Result => {
     const seconds = Math.round((performance.now() - started) / 100) / 10;
     return { name: check.name, title: check.title, outcome, seconds, detail, ...(hint === undefined ? {} : { hint }) };
   };
   try {
-    return end("passed", await withScratch((scratch) => check.run(context, scratch)));
+    return end("passed", await withScratch((scratch) => check.run(context, scratch, forge)));
   } catch (error) {
     if (error instanceof Skipped) return end("skipped", error.message);
     if (error instanceof UserError) {

@@ -5,7 +5,6 @@ import { UserError } from "../../../errors.ts";
 import { ProgramMissing, runOrFail, type RunOptions } from "../../exec.ts";
 import { Skipped, type Check } from "../check.ts";
 import type { VerifyContext } from "../context.ts";
-import { createToken, deferPackageRemoval } from "../forge.ts";
 
 const LAYER_BYTES = 512 * 1024;
 
@@ -13,16 +12,16 @@ const LAYER_BYTES = 512 * 1024;
 export const containerRegistry: Check = {
   name: "docker",
   title: "OCI registry",
-  async run(context, scratch) {
-    const { run, sites, forge } = context;
+  async run(context, scratch, forge) {
+    const { run, sites } = context;
+    const { username, organisation } = context.forge;
     await requireDocker(context);
-    const token = await createToken(context, scratch);
     const configuration = join(scratch.directory, "docker");
     // login, push and pull with a configuration of their own; the operator's logins stay as they are
     const docker = (what: string, args: string[], options?: RunOptions) =>
       runOrFail(run, what, "docker", ["--config", configuration, ...args], options);
 
-    const repository = `${sites.git}/${forge.organisation}/${scratch.id}`;
+    const repository = `${sites.git}/${organisation}/${scratch.id}`;
     const image = `${repository}:1`;
     await mkdir(configuration, { mode: 0o700 });
     await writeFile(join(scratch.directory, "layer"), randomBytes(LAYER_BYTES));
@@ -31,9 +30,9 @@ export const containerRegistry: Check = {
     const built = (await docker("docker import", ["import", tar, image])).trim();
     scratch.defer(() => removeImages(context, repository));
 
-    const login = ["login", "--username", forge.username, "--password-stdin", sites.git];
-    await docker("docker login", login, { input: token });
-    deferPackageRemoval(context, scratch, "container", scratch.id);
+    const login = ["login", "--username", username, "--password-stdin", sites.git];
+    await docker("docker login", login, { input: await forge.token() });
+    forge.deferPackageRemoval(scratch, "container", scratch.id);
     const pushed = await docker("docker push", ["push", image]);
     const digest = /digest: (sha256:[0-9a-f]{64})/.exec(pushed)?.[1];
     if (digest === undefined) throw new UserError("docker push: printed no digest", "docker push failed silently");

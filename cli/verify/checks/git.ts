@@ -1,18 +1,16 @@
 import { UserError } from "../../../errors.ts";
 import type { Check, Scratch } from "../check.ts";
-import type { VerifyContext } from "../context.ts";
-import { createRepository } from "../forge.ts";
 import { commitRandomFile, gitWith, httpsLogin, sshLogin, type Git } from "../git.ts";
 
 const FILE_BYTES = 64 * 1024;
 
-/** A push and a clone over HTTPS with a password. */
+/** A push and a clone over HTTPS with a token. */
 export const gitOverHttps: Check = {
   name: "git-https",
   title: "git over HTTPS",
-  async run(context, scratch) {
-    const { httpsUrl } = await createRepository(context, scratch);
-    const git = gitWith(context, await httpsLogin(context, scratch));
+  async run(context, scratch, forge) {
+    const { httpsUrl } = await forge.createRepository(scratch);
+    const git = gitWith(context, await httpsLogin(context, scratch, forge));
     return pushAndClone(git, scratch, httpsUrl);
   },
 };
@@ -21,9 +19,9 @@ export const gitOverHttps: Check = {
 export const gitOverSsh: Check = {
   name: "git-ssh",
   title: "git over SSH",
-  async run(context: VerifyContext, scratch) {
-    const { sshUrl } = await createRepository(context, scratch);
-    const git = gitWith(context, await sshLogin(context, scratch));
+  async run(context, scratch, forge) {
+    const { sshUrl } = await forge.createRepository(scratch);
+    const git = gitWith(context, await sshLogin(context, scratch, forge));
     return `${await pushAndClone(git, scratch, sshUrl)}, host key as derived`;
   },
 };

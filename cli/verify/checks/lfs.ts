@@ -6,7 +6,7 @@ import { ProgramMissing } from "../../exec.ts";
 import type { HttpResponse } from "../../http.ts";
 import type { Check, Scratch } from "../check.ts";
 import type { VerifyContext } from "../context.ts";
-import { basicAuthorisation, createRepository, type Repository } from "../forge.ts";
+import type { Forge, Repository } from "../forge.ts";
 import { commitRandomFile, gitWith, httpsLogin, sshLogin } from "../git.ts";
 
 const FILE_BYTES = 2 * 1024 * 1024;
@@ -15,9 +15,11 @@ const FILE_BYTES = 2 * 1024 * 1024;
 export const largeFiles: Check = {
   name: "lfs",
   title: "git LFS",
-  async run(context, scratch) {
-    const repository = await createRepository(context, scratch);
-    return (await hasGitLfs(context)) ? byGitLfs(context, scratch, repository) : byProtocol(context, repository);
+  async run(context, scratch, forge) {
+    const repository = await forge.createRepository(scratch);
+    return (await hasGitLfs(context))
+      ? byGitLfs(context, scratch, forge, repository)
+      : byProtocol(context, forge, repository);
   },
 };
 
@@ -30,8 +32,13 @@ async function hasGitLfs(context: VerifyContext): Promise<boolean> {
   }
 }
 
-async function byGitLfs(context: VerifyContext, scratch: Scratch, { httpsUrl, sshUrl }: Repository): Promise<string> {
-  const overHttps = await httpsLogin(context, scratch);
+async function byGitLfs(
+  context: VerifyContext,
+  scratch: Scratch,
+  forge: Forge,
+  { httpsUrl, sshUrl }: Repository,
+): Promise<string> {
+  const overHttps = await httpsLogin(context, scratch, forge);
   const git = gitWith(context, overHttps);
   const { directory, content } = await commitRandomFile(git, scratch, {
     name: "large.bin",
@@ -46,7 +53,7 @@ async function byGitLfs(context: VerifyContext, scratch: Scratch, { httpsUrl, ss
   await git("git lfs push", directory, "push", "--quiet", httpsUrl, "main");
 
   // the download is still HTTPS, with a short-lived login that the forge hands out over SSH
-  const viaSsh = gitWith(context, { ...overHttps, ...(await sshLogin(context, scratch)) });
+  const viaSsh = gitWith(context, { ...overHttps, ...(await sshLogin(context, scratch, forge)) });
   const filters = ["clean", "smudge"].flatMap((way) => ["-c", `filter.lfs.${way}=git-lfs ${way} -- %f`]);
   await viaSsh("git lfs clone", scratch.directory, ...filters, "clone", "--quiet", sshUrl, "clone");
   const fetched = await readFile(join(scratch.directory, "clone", "large.bin"));
@@ -55,10 +62,11 @@ async function byGitLfs(context: VerifyContext, scratch: Scratch, { httpsUrl, ss
 }
 
 /** The LFS batch API, as https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md defines it. */
-async function byProtocol(context: VerifyContext, { httpsUrl }: Repository): Promise<string> {
+async function byProtocol(context: VerifyContext, forge: Forge, { httpsUrl }: Repository): Promise<string> {
   const content = randomBytes(FILE_BYTES);
   const object = { oid: createHash("sha256").update(content).digest("hex"), size: content.length };
-  const upload = await batch(context, httpsUrl, "upload", object);
+  const batch = await batchApi(context, forge, httpsUrl);
+  const upload = await batch("upload", object);
   if (upload.upload) {
     const { href, header } = upload.upload;
     const headers = { "content-type": "application/octet-stream", ...header };
@@ -68,7 +76,7 @@ async function byProtocol(context: VerifyContext, { httpsUrl }: Repository): Pro
     const { href, header } = upload.verify;
     requireSuccess("verify", await context.http("POST", href, { headers: { ...MEDIA_TYPE, ...header }, body: object }));
   }
-  const { download } = await batch(context, httpsUrl, "download", object);
+  const { download } = await batch("download", object);
   if (!download) throw new UserError("LFS: the uploaded object cannot be downloaded", "look at the S3 store");
   const fetched = await context.http("GET", download.href, { headers: { ...download.header } });
   requireSuccess("download", fetched);
@@ -83,14 +91,17 @@ type Actions = Partial<
   Record<"upload" | "verify" | "download", { readonly href: string; readonly header?: Record<string, string> }>
 >;
 
-async function batch(context: VerifyContext, url: string, operation: string, object: object): Promise<Actions> {
-  const response = await context.http("POST", `${url}/info/lfs/objects/batch`, {
-    headers: { ...MEDIA_TYPE, authorization: basicAuthorisation(context) },
-    body: { operation, transfers: ["basic"], objects: [object] },
-  });
-  requireSuccess(operation, response);
-  const { objects } = JSON.parse(response.body.toString()) as { objects: { actions?: Actions }[] };
-  return objects[0]?.actions ?? {};
+async function batchApi(context: VerifyContext, forge: Forge, url: string) {
+  const login = Buffer.from(`${context.forge.username}:${await forge.token()}`).toString("base64");
+  return async (operation: string, object: object): Promise<Actions> => {
+    const response = await context.http("POST", `${url}/info/lfs/objects/batch`, {
+      headers: { ...MEDIA_TYPE, authorization: `Basic ${login}` },
+      body: { operation, transfers: ["basic"], objects: [object] },
+    });
+    requireSuccess(operation, response);
+    const { objects } = JSON.parse(response.body.toString()) as { objects: { actions?: Actions }[] };
+    return objects[0]?.actions ?? {};
+  };
 }
 
 function requireSuccess(what: string, { status }: HttpResponse): void {

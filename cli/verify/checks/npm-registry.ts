@@ -5,13 +5,13 @@ import { UserError } from "../../../errors.ts";
 import { ProgramMissing, runOrFail } from "../../exec.ts";
 import { Skipped, type Check, type Scratch } from "../check.ts";
 import type { VerifyContext } from "../context.ts";
-import { createToken, deferPackageRemoval } from "../forge.ts";
+import type { Forge } from "../forge.ts";
 
 /** A package through `npm publish` and `npm install`. */
 export const npmRegistry: Check = {
   name: "npm",
   title: "npm registry",
-  async run(context, scratch) {
+  async run(context, scratch, forge) {
     await requireNpm(context);
     const name = `@${context.forge.organisation}/${scratch.id}`;
     const content = `export default "${randomBytes(16).toString("hex")}";\n`;
@@ -21,10 +21,10 @@ export const npmRegistry: Check = {
     const installing = join(scratch.directory, "installing");
     await writeProject(installing, { name: "installing", version: "1.0.0", private: true });
 
-    const env = { ...withoutNpmSettings(context), ...(await configuration(context, scratch)) };
+    const env = { ...withoutNpmSettings(context), ...(await configuration(context, scratch, forge)) };
     const npm = (what: string, directory: string, ...args: string[]) =>
       runOrFail(context.run, what, "npm", [...args, "--loglevel=error", "--no-audit", "--no-fund"], { directory, env });
-    deferPackageRemoval(context, scratch, "npm", name);
+    forge.deferPackageRemoval(scratch, "npm", name);
     await npm("npm publish", published, "publish");
     await npm("npm install", installing, "install", `${name}@1.0.0`);
     const installed = await readFile(join(installing, "node_modules", name, "index.js"), "utf8");
@@ -47,13 +47,13 @@ async function writeProject(directory: string, manifest: object): Promise<void> 
 }
 
 /** A .npmrc with the token, for this check alone; npm finds it through the environment. */
-async function configuration(context: VerifyContext, scratch: Scratch): Promise<Record<string, string>> {
-  const { sites, forge, ca } = context;
-  const registry = `//${sites.git}/api/packages/${forge.organisation}/npm/`;
-  const lines = [
-    `@${forge.organisation}:registry=https:${registry}`,
-    `${registry}:_authToken=${await createToken(context, scratch)}`,
-  ];
+async function configuration(
+  { sites, ca, forge: { organisation } }: VerifyContext,
+  scratch: Scratch,
+  forge: Forge,
+): Promise<Record<string, string>> {
+  const registry = `//${sites.git}/api/packages/${organisation}/npm/`;
+  const lines = [`@${organisation}:registry=https:${registry}`, `${registry}:_authToken=${await forge.token()}`];
   if (ca !== undefined) {
     const caFile = join(scratch.directory, "ca.crt");
     await writeFile(caFile, ca);

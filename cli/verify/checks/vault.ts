@@ -46,6 +46,7 @@ const REFUSED = [
   "sys/storage/raft/join",
   "sys/raw/core/keyring",
 ];
+const METHODS = ["GET", "PUT"];
 /** Spellings of a path that a filter may overlook and Vault still understand. */
 const SPELLINGS: readonly ((path: string) => string)[] = [
   (path) => `/v1/${path}`,
@@ -66,19 +67,23 @@ export const refusedVaultPaths: Check = {
   async run(context) {
     const probes = REFUSED.flatMap((path) => SPELLINGS.map((spell) => spell(path)));
     const passed: string[] = [];
-    for (const path of probes) {
-      for (const method of ["GET", "PUT"]) {
-        const answer = await reach(context, method, path);
-        if (answer !== undefined) passed.push(`${method} ${path}: HTTP ${answer}`);
+    const total = probes.length * METHODS.length;
+    const probe = async () => {
+      for (let path = probes.pop(); path !== undefined; path = probes.pop()) {
+        for (const method of METHODS) {
+          const status = await reach(context, method, path);
+          if (status !== undefined) passed.push(`${method} ${path}: HTTP ${status}`);
+        }
       }
-    }
+    };
+    await Promise.all(Array.from({ length: 8 }, probe));
     if (passed.length > 0) {
       throw new UserError(
         `${passed.length} reach Vault from outside: ${passed.slice(0, 5).join("; ")}`,
         "the web server has to refuse them: see caddyfile() in components/caddy.ts",
       );
     }
-    return `${REFUSED.length} paths in ${SPELLINGS.length} spellings, ${probes.length * 2} requests, none came through`;
+    return `${REFUSED.length} paths in ${SPELLINGS.length} spellings, ${total} requests, none came through`;
   },
 };
 

@@ -32,9 +32,12 @@ test("a failure is undone too, and is what is reported", async () => {
 });
 
 test("what cannot be undone is a failure of its own", async () => {
+  let directory = "";
   const leaving = withScratch((scratch) => {
+    directory = scratch.directory;
     scratch.defer(() => Promise.reject(new Error("cannot be removed")));
     return Promise.resolve("fine");
   });
   await expect(leaving).rejects.toThrow("cannot be removed");
+  expect(existsSync(directory)).toBe(false);
 });
