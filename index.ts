@@ -16,11 +16,12 @@ import { readInputs } from "./config.ts";
 import { deriveSecrets } from "./keys/derive.ts";
 import { openKeyFile } from "./keys/keyfile.ts";
 import { landing, mirroredSecrets, stackOutputs, urls } from "./outputs.ts";
+import { withReadableErrors } from "./run-error.ts";
 import { readScripts } from "./scripts.ts";
 import { openVaultTunnel } from "./tunnel.ts";
 
 /** The whole foundation of one stack, stage by stage. A stage depends only on earlier ones; a test holds that. */
-export default async function foundation(): Promise<Record<string, unknown>> {
+async function foundation(): Promise<Record<string, unknown>> {
   const { config, stack, passphrase } = readInputs();
   const { forge, host: target, images, keyDirectory, sites, sizing, subnetPrefix, vaultTunnelPort } = config;
   const keys = deriveSecrets(await openKeyFile({ path: `${keyDirectory}/${stack}.key.json`, passphrase }));
@@ -33,8 +34,8 @@ export default async function foundation(): Promise<Record<string, unknown>> {
   const { runner: runnerImage, ...serviceImages } = images;
 
   // 0 host
-  const containers = Object.keys(images);
-  const host = new Host("host", { vm, forgeSshPort: forge.sshPort, containers, minimum: sizing.host });
+  const hostArgs = { forgeSshPort: forge.sshPort, containers: Object.keys(images), minimum: sizing.host };
+  const host = new Host("host", { vm, ...hostArgs });
 
   // 1 networks, images, certificates, credentials
   const networks = new Networks("networks", vm, after(host));
@@ -43,17 +44,11 @@ export default async function foundation(): Promise<Record<string, unknown>> {
   const credentials = new Credentials("credentials").values;
 
   // 2 stores
-  const postgres = new Postgres(
-    "postgres",
-    { vm, image: image.postgres, limits: sizing.postgres, credentials },
-    after(networks),
-  );
+  const postgresArgs = { image: image.postgres, limits: sizing.postgres, credentials };
+  const postgres = new Postgres("postgres", { vm, ...postgresArgs }, after(networks));
   const rustfs = new Rustfs("rustfs", { vm, image: image.rustfs, ...sizing.rustfs, credentials }, after(networks));
-  const vault = new Vault(
-    "vault",
-    { vm, image: image.vault, ...sizing.vault, publicUrl: urls(config).vault },
-    after(networks),
-  );
+  const vaultArgs = { image: image.vault, ...sizing.vault, publicUrl: urls(config).vault };
+  const vault = new Vault("vault", { vm, ...vaultArgs }, after(networks));
 
   // 4 Vault opened and filled
   const ready = new VaultReady("vault-ready", { vm, stack, keyDirectory, container: vault.container }, after(vault));
@@ -78,3 +73,5 @@ export default async function foundation(): Promise<Record<string, unknown>> {
 
   return stackOutputs(config, keys, ca.rootCertificate);
 }
+
+export default withReadableErrors(foundation);

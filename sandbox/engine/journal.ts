@@ -142,6 +142,8 @@ function only({ urn, type, name }: Subject): Subject {
 /** An error that is no UserError is a defect; its stack is what helps then. */
 function explain(error: unknown): { message: string; hint: string; exitCode: ExitCode } {
   if (error instanceof UserError) return error;
+  // As the program hands it to Pulumi: run-error.ts.
+  if (error instanceof Error && error.cause instanceof UserError) return error.cause;
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);
   return { message, hint: "this is a defect of the program or of the engine; please report it", exitCode: EXIT.failed };
 }
