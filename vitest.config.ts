@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     include: ["test/**/*.test.ts"],
     exclude: ["test/e2e/**"],
+    // all of them: the checkers of the other lane are done long before the tests
+    maxWorkers: "100%",
     testTimeout: 20_000,
   },
 });

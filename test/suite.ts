@@ -20,7 +20,14 @@ interface Outcome {
 
 type Step = (vitestArguments: readonly string[]) => Promise<Outcome>;
 
-const shellScripts = ["components/**/*.sh", "sandbox/**/*.sh", "cli/**/*.sh", "backup/**/*.sh", ".ci/run"];
+const shellScripts = [
+  "components/**/*.sh",
+  "sandbox/**/*.sh",
+  "cli/**/*.sh",
+  "unseal-helper/**/*.sh",
+  "backup/**/*.sh",
+  ".ci/run",
+];
 const steps: Record<string, Step> = {
   unit: (args) => vitest("vitest.config.ts", args),
   e2e: (args) => vitest("vitest.e2e.config.ts", args),
@@ -83,7 +90,10 @@ interface VitestReport {
   readonly numPassedTests: number;
   readonly numFailedTests: number;
   readonly numPendingTests: number;
-  readonly testResults: readonly { readonly status: string; readonly assertionResults: readonly unknown[] }[];
+  readonly testResults: readonly {
+    readonly status: string;
+    readonly assertionResults: readonly { readonly status: string }[];
+  }[];
 }
 
 function readReport(path: string, exitCode: number): Outcome {
@@ -93,9 +103,11 @@ function readReport(path: string, exitCode: number): Outcome {
   } catch {
     return { passed: 0, failed: 1, skipped: 0, exitCode: exitCode || 1, note: "FAILED (vitest wrote no report)" };
   }
-  // a file that cannot be loaded has no tests to count, and must not pass for that reason
-  const unloadable = report.testResults.filter((f) => f.status === "failed" && f.assertionResults.length === 0).length;
-  const failed = report.numFailedTests + unloadable;
+  // a file that cannot be loaded or prepared has no failed test to count, and must not pass for that reason
+  const broken = report.testResults.filter(
+    (file) => file.status === "failed" && file.assertionResults.every((test) => test.status !== "failed"),
+  );
+  const failed = report.numFailedTests + broken.length;
   return {
     passed: report.numPassedTests,
     // an error outside of any test (an unhandled rejection) shows in the exit code only
