@@ -48,27 +48,27 @@ export interface Driver {
   /** whether it needs an explicit provider */
   readonly needsProvider?: boolean;
 
-  /** Checks the inputs as far as they are known, without looking at anything. @throws UserError */
-  check?(inputs: Properties, context: DriverContext): void;
+  /** Checks the inputs as far as they are known, without looking at anything. Throws a UserError. */
+  readonly check?: (inputs: Properties, context: DriverContext) => void;
 
   /** Whether the new object would take the old one's place, so that the old one has to go first. */
-  collides?(before: Properties, after: Properties): boolean;
+  readonly collides?: (before: Properties, after: Properties) => boolean;
 
   /** Why the object has to be replaced though no input changed. */
-  isDue?(existing: Existing): string | undefined;
+  readonly isDue?: (existing: Existing) => string | undefined;
 
-  /** @throws UserError, or {@link NotReadyError} when the object is there and not good */
-  create(inputs: Properties, context: DriverContext): Promise<Created>;
+  /** Throws a UserError, or {@link NotReadyError} when the object is there and not good. */
+  readonly create: (inputs: Properties, context: DriverContext) => Promise<Created>;
 
   /** Changes the object in place and returns all outputs. Without it every change replaces. */
-  update?(
+  readonly update?: (
     existing: Existing,
     inputs: Properties,
     changes: readonly Change[],
     context: DriverContext,
-  ): Promise<Properties>;
+  ) => Promise<Properties>;
 
-  remove?(existing: Existing, context: DriverContext): Promise<void>;
+  readonly remove?: (existing: Existing, context: DriverContext) => Promise<void>;
 }
 
 /** The drivers of a run and the connections that they share. */
@@ -88,7 +88,7 @@ export class NotReadyError extends Error {
   }
 }
 
-/** A string input; `""` where there is none. The program's types have been checked by its compiler. */
+/** An input as text; `""` where there is none. That it is of the right type has been seen to by the program's compiler. */
 export function text(value: Value | undefined): string {
-  return typeof value === "string" ? value : "";
+  return typeof value === "object" || value === undefined ? "" : String(value);
 }

@@ -1,4 +1,4 @@
-import { spawn, type ChildProcess } from "node:child_process";
+import { spawn, spawnSync, type ChildProcess } from "node:child_process";
 
 /** How one program is run. */
 export interface ExecOptions {
@@ -29,9 +29,12 @@ export class Exec {
       env: environment,
       // A process group of its own: Ctrl-C lets the engine finish the steps in flight, so it must not reach them.
       detached: true,
-      ...(signal ? { signal } : {}),
     });
     this.#running.add(child);
+    const expire = (): void => {
+      killGroup(child);
+    };
+    signal?.addEventListener("abort", expire);
     return new Promise((resolve) => {
       const output = { stdout: "", stderr: "" };
       for (const stream of ["stdout", "stderr"] as const) {
@@ -44,6 +47,7 @@ export class Exec {
       });
       child.on("close", (code, killedBy) => {
         this.#running.delete(child);
+        signal?.removeEventListener("abort", expire);
         if (killedBy) output.stderr += `ended by ${killedBy}\n`;
         resolve({ code: code === null || code < 0 ? 127 : code, ...output });
       });
@@ -54,6 +58,11 @@ export class Exec {
 
   /** Ends everything that still runs. */
   killAll(): void {
-    for (const child of this.#running) child.kill("SIGTERM");
+    this.#running.forEach(killGroup);
   }
+}
+
+/** A shell that is killed alone would leave its programs running, with our pipes open. */
+function killGroup({ pid }: ChildProcess): void {
+  if (pid !== undefined) spawnSync("kill", ["-TERM", "--", `-${pid}`], { stdio: "ignore" });
 }

@@ -16,7 +16,7 @@ export function localCommand(
 ): Driver {
   const run = async (command: string, inputs: Properties, previous: Properties, context: DriverContext) => {
     const interpreter = inputs["interpreter"];
-    const shell = Array.isArray(interpreter) && interpreter.length > 0 ? interpreter.map(String) : ["/bin/sh", "-c"];
+    const shell = Array.isArray(interpreter) && interpreter.length > 0 ? interpreter.map(text) : ["/bin/sh", "-c"];
     const { code, stdout, stderr } = await exec.run([...shell, command], {
       directory: resolve(projectDirectory, text(inputs["dir"])),
       environment: {

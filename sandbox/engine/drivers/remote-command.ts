@@ -127,7 +127,13 @@ function finish(channel: ClientChannel, input: string, signal: AbortSignal | und
     });
     // A program that ends without reading its input is judged by its exit code, not by the closed channel.
     channel.on("error", () => undefined);
-    signal?.addEventListener("abort", () => channel.close());
+    const expire = (): void => {
+      // the channel goes at once; whether the command ends then is up to the command
+      channel.close();
+      resolve({ code: 255, ...output, stderr: `${output.stderr}no end within the time allowed\n` });
+    };
+    signal?.addEventListener("abort", expire);
+    if (signal?.aborted) expire();
     channel.end(input);
   });
 }
