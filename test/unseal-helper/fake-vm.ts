@@ -1,0 +1,119 @@
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { VaultRequest } from "../../unseal-helper/effects.ts";
+import { FakeVault } from "./fake-vault.ts";
+
+/** What `ssh` was started with. */
+export interface SshCall {
+  readonly argv: string[];
+  readonly env: Record<string, string>;
+}
+
+/**
+ * A machine for whole-program tests: an `ssh` on the PATH that leads back to this one, a `docker` that knows one
+ * container and one volume, and the fake Vault behind real HTTP.
+ */
+export class FakeVm {
+  readonly directory = mkdtempSync(join(tmpdir(), "vm-"));
+  readonly volume = join(this.directory, "volume");
+  readonly vault = new FakeVault();
+  /** method and path of each request to Vault */
+  readonly requests: string[] = [];
+  readonly #calls = join(this.directory, "calls");
+  readonly #restarted = join(this.directory, "restarted");
+  #server: Server | undefined;
+
+  async start(owner: string): Promise<void> {
+    mkdirSync(this.volume);
+    this.#server = createServer((request, response) => {
+      let text = "";
+      request.on("data", (chunk: Buffer) => (text += chunk.toString()));
+      request.on("end", () => {
+        const path = (request.url ?? "").replace("/v1/", "");
+        const method = request.method as VaultRequest["method"];
+        this.requests.push(`${method} ${path}`);
+        this.#noticeRestart();
+        const token = request.headers["x-vault-token"] as string | undefined;
+        const body = text === "" ? undefined : (JSON.parse(text) as object);
+        const answer = this.vault.answer({ method, path, ...(token && { token }), ...(body && { body }) });
+        response.writeHead(answer.status).end(answer.status === 204 ? "" : JSON.stringify(answer.body));
+      });
+    });
+    await new Promise<void>((resolve) => this.#server?.listen(0, "127.0.0.1", resolve));
+    const { port } = this.#server.address() as AddressInfo;
+    this.#program("ssh", sshProgram(this.#calls, this.directory, port));
+    this.#program("sudo", '#!/bin/sh\n[ "$1" = -n ] && shift && exec "$@"\n');
+    this.#program("docker", dockerProgram(owner, this.volume, this.#restarted, join(this.directory, "running")));
+  }
+
+  /** Environment in which this VM is the one that `ssh` reaches. */
+  environment(more: Record<string, string> = {}): Record<string, string> {
+    return { PATH: `${join(this.directory, "bin")}:${process.env["PATH"]}`, ...more };
+  }
+
+  /** every start of `ssh` so far */
+  sshCalls(): SshCall[] {
+    if (!existsSync(this.#calls)) return [];
+    const lines = readFileSync(this.#calls, "utf8").trim().split("\n");
+    return lines.map((line) => JSON.parse(line) as SshCall);
+  }
+
+  stop(): void {
+    this.#server?.closeAllConnections();
+    this.#server?.close();
+    rmSync(this.directory, { recursive: true });
+  }
+
+  #noticeRestart(): void {
+    if (!existsSync(this.#restarted)) return;
+    rmSync(this.#restarted);
+    this.vault.restart();
+  }
+
+  #program(name: string, text: string): void {
+    mkdirSync(join(this.directory, "bin"), { recursive: true });
+    const path = join(this.directory, "bin", name);
+    writeFileSync(path, text);
+    chmodSync(path, 0o755);
+  }
+}
+
+/** `-W` connects to the fake Vault; anything else is a command line that a shell runs, with /run in the test's directory. */
+function sshProgram(calls: string, directory: string, port: number): string {
+  return `#!${process.execPath}
+const { appendFileSync, readFileSync } = require("node:fs");
+const { spawn } = require("node:child_process");
+const argv = process.argv.slice(2);
+appendFileSync(${JSON.stringify(calls)}, JSON.stringify({ argv, env: process.env }) + "\\n");
+const local = (text) => text.replaceAll("/run/", ${JSON.stringify(directory + "/")});
+if (argv[0] === "-W") {
+  const socket = require("node:net").connect(${port}, "127.0.0.1");
+  socket.on("error", () => process.exit(255));
+  process.stdin.pipe(socket).pipe(process.stdout);
+} else if (argv.at(-1).includes("flock")) {
+  const child = spawn("bash", ["-c", local(argv.at(-1))], { stdio: "inherit" });
+  child.on("exit", (code) => process.exit(code));
+} else {
+  const child = spawn("bash", ["-c", local(argv.at(-1))], { stdio: ["pipe", "inherit", "inherit"] });
+  child.stdin.end(local(readFileSync(0, "utf8")));
+  child.on("exit", (code) => process.exit(code));
+}
+`;
+}
+
+function dockerProgram(owner: string, volume: string, restarted: string, running: string): string {
+  return `#!/usr/bin/env bash
+case "$*" in
+  *"inspect -f {{index .Config.Labels"*" vault" | *"inspect -f {{index .Labels"*" vault-data") echo "\${FAKE_OWNER:-${owner}}" ;;
+  "volume inspect -f {{.Mountpoint}} vault-data") echo "${volume}" ;;
+  "container inspect -f {{.State.Running}} vault") [ -e "${running}" ] && echo true || echo false ;;
+  "start vault") touch "${running}" ;;
+  "stop -t 30 vault") rm -f "${running}"; touch "${restarted}" ;;
+  "restart -t 30 vault") touch "${restarted}" ;;
+  *) echo "unexpected: docker $*" >&2; exit 1 ;;
+esac
+`;
+}

@@ -1,0 +1,163 @@
+import { spawn } from "node:child_process";
+import { readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { deriveSecrets } from "../../keys/derive.ts";
+import { createKeyFile, openKeyFile } from "../../keys/keyfile.ts";
+import { FakeVm } from "./fake-vm.ts";
+
+const passphrase = "hatbox-outlook-clover-vanish-jukebox-ripple-oversleep";
+const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEw9yl2wxFCGfOWn5SJupUXbM+9otHauUy1D0UgAumjN";
+const vm = new FakeVm();
+const keys = join(vm.directory, "keys");
+const keyFile = join(keys, "prod.key.json");
+const shareFile = join(keys, "prod.shares.json");
+let masterKey: Buffer;
+let everything = "";
+
+beforeAll(async () => {
+  await createKeyFile({ path: keyFile, stack: "prod", passphrase: Buffer.from(passphrase), scryptCost: 2 });
+  masterKey = await openKeyFile({ path: keyFile, passphrase: Buffer.from(passphrase) });
+  await vm.start(deriveSecrets(masterKey).ownerId);
+});
+afterAll(() => vm.stop());
+
+interface Result {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs the real program as its own process, with the passphrase in the environment unless said otherwise. */
+async function helper(argv: string, more: { env?: Record<string, string>; fd3?: string } = {}): Promise<Result> {
+  const args = ["unseal-helper/main.ts", ...argv.split(" "), "--keys", keys];
+  if (argv.startsWith("ensure") || argv.includes("--host")) args.push("--host-key", hostKey);
+  if (argv.startsWith("ensure")) args.push("--host", "root@vm.test");
+  const env = vm.environment(
+    more.env ?? { PULUMI_CONFIG_PASSPHRASE: passphrase, PULUMI_CONFIG: "{}", VAULT_TOKEN: "x" },
+  );
+  const child = spawn(process.execPath, args, { env, stdio: ["ignore", "pipe", "pipe", "pipe"] });
+  const fd3 = child.stdio[3] as NodeJS.WritableStream;
+  fd3.end(more.fd3 ?? "");
+  const result: Result = { code: null, stdout: "", stderr: "" };
+  child.stdout?.on("data", (chunk: Buffer) => (result.stdout += chunk.toString()));
+  child.stderr?.on("data", (chunk: Buffer) => (result.stderr += chunk.toString()));
+  result.code = await new Promise((resolve) => child.on("close", resolve));
+  everything += result.stdout + result.stderr;
+  return result;
+}
+
+// Each run is a process of its own, on machines that may be busy.
+describe("the program", { timeout: 60_000 }, () => {
+  it("tells a Vault that was never initialised, without a passphrase", async () => {
+    const result = await helper("status --host root@vm.test", { env: {} });
+    expect(result).toEqual({ code: 3, stdout: "vault 0.0.0: never initialised; no shares in the file\n", stderr: "" });
+  });
+
+  it("cannot open anything without knowing where Vault runs", async () => {
+    expect(await helper("unseal")).toEqual({
+      code: 64,
+      stdout: "",
+      stderr:
+        `${shareFile}: does not say where Vault runs\n` +
+        'hint: give --host USER@ADDR and --host-key "TYPE KEY" (ssh-keyscan -t ed25519 ADDR)\n',
+    });
+  });
+
+  it("initialises, and then has nothing to do", async () => {
+    const first = await helper("ensure");
+    expect(first).toMatchObject({ code: 0 });
+    expect(first.stdout).toMatch(/^vault 0\.0\.0: initialised, unsealed, bootstrapped \(epoch \S+\)\n$/);
+    expect(readFileSync(join(vm.volume, ".foundation-epoch"), "utf8")).toMatch(/^\S+ STORED\n$/);
+    const second = await helper("ensure --json");
+    expect(second).toMatchObject({ code: 0, stderr: "" });
+    expect(JSON.parse(second.stdout)).toMatchObject({ actions: [], version: "0.0.0" });
+  });
+
+  it("seals and opens with nothing but the files and the passphrase", async () => {
+    expect(await helper("seal")).toEqual({ code: 0, stdout: "vault 0.0.0: sealed\n", stderr: "" });
+    expect((await helper("status", { env: {} })).code).toBe(2);
+    expect(await helper("unseal --dry-run")).toEqual({ code: 0, stdout: "would unseal\n", stderr: "" });
+    const result = await helper("unseal --passphrase-fd 3", { env: {}, fd3: `${passphrase}\n` });
+    expect(result).toEqual({ code: 0, stdout: "vault 0.0.0: unsealed\n", stderr: "" });
+    expect((await helper("status --json", { env: {} })).code).toBe(0);
+  });
+
+  it("uses one connection for all requests, and the pinned host key for each", async () => {
+    const before = vm.sshCalls().length;
+    const requestsBefore = vm.requests.length;
+    await helper("unseal");
+    const [call, ...more] = vm.sshCalls().slice(before);
+    expect(more).toEqual([]);
+    expect(call?.argv.slice(0, 2)).toEqual(["-W", "127.0.0.1:8200"]);
+    expect(call?.argv).toContain(`KnownHostsCommand=/bin/echo %H ${hostKey}`);
+    expect(vm.requests.length - requestsBefore).toBeGreaterThan(2);
+  });
+
+  it.each<[string, Record<string, string>, number, string]>([
+    ["no passphrase", {}, 4, "passphrase: none given"],
+    [
+      "a wrong passphrase",
+      { PULUMI_CONFIG_PASSPHRASE: "x" },
+      4,
+      `${keyFile}: the passphrase does not open this key file`,
+    ],
+  ])("contacts nothing with %s", async (_, env, code, message) => {
+    const before = vm.sshCalls().length;
+    const result = await helper("unseal", { env });
+    expect(result).toMatchObject({ code, stdout: "" });
+    expect(result.stderr.split("\n")[0]).toBe(message);
+    expect(vm.sshCalls()).toHaveLength(before);
+  });
+
+  it.each([keyFile, shareFile])("contacts nothing when %s was tampered with", async (path) => {
+    const intact = readFileSync(path, "utf8");
+    writeFileSync(path, intact.replace(/"sealed": "./, '"sealed": "_'));
+    const before = vm.sshCalls().length;
+    const result = await helper("unseal");
+    writeFileSync(path, intact);
+    expect(result).toMatchObject({ code: 5, stdout: "" });
+    expect(result.stderr).toContain(`${path}: damaged: its checksum does not match its content`);
+    expect(vm.sshCalls()).toHaveLength(before);
+  });
+
+  it("works on the VM through sudo where the user is not root", async () => {
+    expect(await helper("seal --host debian@vm.test")).toMatchObject({ code: 0, stdout: "vault 0.0.0: sealed\n" });
+    const commands = vm.sshCalls().map(({ argv }) => argv.at(-1));
+    expect(commands).toContain(`sudo -n timeout 120 bash -s -- ${deriveSecrets(masterKey).ownerId} restart`);
+    expect((await helper("unseal")).code).toBe(0);
+  });
+
+  it("leaves a container of another owner alone", async () => {
+    const env = { PULUMI_CONFIG_PASSPHRASE: passphrase, FAKE_OWNER: "somebody" };
+    const { ownerId } = deriveSecrets(masterKey);
+    expect(await helper("seal", { env })).toEqual({
+      code: 8,
+      stdout: "",
+      stderr:
+        `vm: the container vault belongs to "somebody", not to this foundation (${ownerId})\n` +
+        "hint: docker container inspect vault (on the VM)\n",
+    });
+  });
+
+  it("never shows a secret: not in output, arguments, environment or files", () => {
+    const seen = [
+      everything,
+      JSON.stringify(vm.sshCalls()),
+      readFileSync(keyFile, "utf8"),
+      readFileSync(shareFile, "utf8"),
+    ].join("\n");
+    const { secretId } = deriveSecrets(masterKey).vaultAppRole("pulumi");
+    const secrets = [
+      passphrase,
+      secretId,
+      masterKey.toString("hex"),
+      masterKey.toString("base64"),
+      ...vm.vault.secrets,
+    ];
+    expect(secrets.length).toBeGreaterThan(14);
+    expect(secrets.filter((secret) => seen.includes(secret))).toEqual([]);
+    const names = vm.sshCalls().flatMap(({ env }) => Object.keys(env));
+    expect(names.filter((name) => /^(PULUMI|VAULT)/.test(name))).toEqual([]);
+  });
+});
