@@ -1,5 +1,4 @@
 import { readFileSync } from "node:fs";
-import * as pulumi from "@pulumi/pulumi";
 import type { z } from "zod";
 import { schema, type Parsed } from "./config-schema.ts";
 import { EXIT, UserError } from "./errors.ts";
@@ -233,7 +232,9 @@ export interface Inputs {
 }
 
 /** Reads Pulumi's configuration and the environment. Called once, by index.ts. */
-export function readInputs(): Inputs {
+export async function readInputs(): Promise<Inputs> {
+  // Loaded late: parseConfig is used by commands that need no Pulumi, and the SDK takes a second to load.
+  const pulumi = await import("@pulumi/pulumi");
   const raw: Record<string, unknown> = {};
   for (const [key, value] of Object.entries(pulumi.runtime.allConfig())) {
     if (key.startsWith("foundation:")) raw[key.slice("foundation:".length)] = decode(value);

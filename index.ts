@@ -22,7 +22,7 @@ import { openVaultTunnel } from "./tunnel.ts";
 
 /** The whole foundation of one stack, stage by stage. A stage depends only on earlier ones; a test holds that. */
 async function foundation(): Promise<Record<string, unknown>> {
-  const { config, stack, passphrase } = readInputs();
+  const { config, stack, passphrase } = await readInputs();
   const { forge, host: target, images, keyDirectory, sites, sizing, subnetPrefix, vaultTunnelPort } = config;
   const keys = deriveSecrets(await openKeyFile({ path: `${keyDirectory}/${stack}.key.json`, passphrase }));
   const { ca: caKeys, forgejo: forgeKeys, ownerId, fileFingerprintKey: fingerprintKey, vaultAppRole: appRole } = keys;
