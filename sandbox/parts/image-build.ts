@@ -1,0 +1,72 @@
+import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { join } from "node:path";
+import { contentHash } from "../content-hash.ts";
+import { BUILD_ENVIRONMENT, buildArgv } from "../docker.ts";
+import { findDigest, push, type Registry, VM_REGISTRY } from "../registry.ts";
+import type { Rig } from "../rig.ts";
+import { Slots } from "../slots.ts";
+import { BINARIES } from "./binary.ts";
+import { planBinary, provideBinary } from "./binaries.ts";
+import { readManifest, writeManifest } from "./manifest.ts";
+import { upstreamVersion, type Part } from "./part.ts";
+
+/** An image that the VMs can pull. */
+export interface BuiltImage {
+  readonly part: Part;
+  readonly version: string;
+  /** `127.0.0.1:5000/foundation/<name>:<version>@sha256:<digest>` */
+  readonly reference: string;
+}
+
+/** What building needs beside the rig. `base` makes the lowest layer on first use. */
+export interface ImageSources {
+  readonly registry: Registry;
+  readonly base: { readonly hash: string; readonly provide: () => Promise<string> };
+}
+
+// More than two builds at once on a small machine only make each other slower.
+const builds = new Slots(2);
+
+/** Finds a part's image in the registry by the hash of all its inputs, or builds and pushes it. */
+export async function ensurePart(rig: Rig, sources: ImageSources, part: Part): Promise<BuiltImage> {
+  const context = join(rig.paths.project, "sandbox", "parts", part.name);
+  const binary = "binary" in part.from ? part.from.binary : undefined;
+  const plan = binary && planBinary(rig, binary);
+  const hash = contentHash([context], [sources.base.hash, plan?.hash ?? ""]);
+  const known = await readManifest(rig, part.name, hash);
+  if (known && (await findDigest(sources.registry, part.name, hash)) === known.digest) return describe(part, known);
+
+  if (binary && plan) await provideBinary(rig, binary, plan);
+  const base = await sources.base.provide();
+  return builds.run(async () => {
+    const image = `foundation-sandbox/${part.name}:${hash}`;
+    await rig.progress.step(part.name, "building image", () => build(rig, image, base, context, plan?.directory));
+    const version = await readVersion(rig, part, image);
+    const digest = await push(rig, sources.registry, image, part.name, [hash, version]);
+    await writeManifest(rig, part.name, hash, { version, digest });
+    return describe(part, { version, digest });
+  });
+}
+
+function describe(part: Part, { version, digest }: { version: string; digest: string }): BuiltImage {
+  return { part, version, reference: `${VM_REGISTRY}/foundation/${part.name}:${version}@${digest}` };
+}
+
+async function build(rig: Rig, image: string, base: string, files: string, binary: string | undefined): Promise<void> {
+  mkdirSync(rig.paths.cache, { recursive: true });
+  const context = mkdtempSync(join(rig.paths.cache, "context-"));
+  try {
+    cpSync(files, context, { recursive: true });
+    if (binary) cpSync(binary, context, { recursive: true });
+    await rig.exec(buildArgv(image, context, base), { environment: BUILD_ENVIRONMENT });
+  } finally {
+    rmSync(context, { recursive: true, force: true });
+  }
+}
+
+async function readVersion(rig: Rig, part: Part, image: string): Promise<string> {
+  if ("binary" in part.from) return BINARIES[part.from.binary].version;
+  const query = ["dpkg-query", "--show", "--showformat=${Version}", part.from.package];
+  const { stdout } = await rig.exec(["docker", "run", "--rm", "--network=none", "--entrypoint=", image, ...query]);
+  return upstreamVersion(stdout);
+}

@@ -1,0 +1,52 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { parse, stringify } from "yaml";
+import type { ImageName } from "../images.ts";
+import type { SshTarget } from "../ssh-target.ts";
+import { DOMAIN } from "./files.ts";
+
+/** What only the rig can know about the sandbox's stack. */
+export interface StackFacts {
+  readonly host: SshTarget;
+  readonly images: Readonly<Partial<Record<ImageName, string>>>;
+  readonly keyDirectory: string;
+}
+
+type Values = Record<string, unknown>;
+
+/** Values that may be edited in the file; they are written once. */
+const INITIAL: Values = {
+  "foundation:domain": DOMAIN,
+  "foundation:tls": { mode: "internal" },
+  "foundation:offsite": "none",
+  "foundation:forge": {
+    admin: "operator",
+    adminEmail: `operator@${DOMAIN}`,
+    organisation: "platform",
+    sshPort: 2222,
+  },
+  "foundation:size": "s",
+};
+
+/**
+ * The stack's configuration in Pulumi's own format.
+ *
+ * @param previous content of the file so far: what the rig does not decide is kept, so that it can be edited
+ */
+export function stackConfig(facts: StackFacts, previous = ""): string {
+  const file = (parse(previous) ?? {}) as { config?: Values };
+  const decided: Values = {
+    "foundation:host": { ...facts.host },
+    "foundation:images": { ...facts.images },
+    "foundation:keyDirectory": facts.keyDirectory,
+  };
+  const config = { ...INITIAL, ...file.config, ...decided };
+  const header =
+    "# Written by the sandbox; host, images and keyDirectory are rewritten by every `up`, the rest is yours.\n";
+  return header + stringify({ ...file, config }, { lineWidth: 0 });
+}
+
+/** Brings the file up to date. */
+export function writeStackConfig(path: string, facts: StackFacts): void {
+  const previous = existsSync(path) ? readFileSync(path, "utf8") : "";
+  writeFileSync(path, stackConfig(facts, previous), { mode: 0o600 });
+}

@@ -1,0 +1,58 @@
+import { expect, test } from "vitest";
+import { parse } from "yaml";
+import { parseConfig } from "../../config.ts";
+import { stackConfig, type StackFacts } from "../../sandbox/stack-config.ts";
+
+const DIGEST = `sha256:${"a".repeat(64)}`;
+const facts: StackFacts = {
+  host: { address: "10.87.53.10", user: "root", port: 22, hostKey: `ssh-ed25519 ${"A".repeat(68)}` },
+  images: { caddy: `127.0.0.1:5000/foundation/caddy:2.11.4@${DIGEST}` },
+  keyDirectory: "/s/keys",
+};
+
+test("is what Pulumi reads", () => {
+  expect(stackConfig(facts))
+    .toBe(`# Written by the sandbox; host, images and keyDirectory are rewritten by every \`up\`, the rest is yours.
+config:
+  foundation:domain: foundation.test
+  foundation:tls:
+    mode: internal
+  foundation:offsite: none
+  foundation:forge:
+    admin: operator
+    adminEmail: operator@foundation.test
+    organisation: platform
+    sshPort: 2222
+  foundation:size: s
+  foundation:host:
+    address: 10.87.53.10
+    user: root
+    port: 22
+    hostKey: ssh-ed25519 ${"A".repeat(68)}
+  foundation:images:
+    caddy: 127.0.0.1:5000/foundation/caddy:2.11.4@${DIGEST}
+  foundation:keyDirectory: /s/keys
+`);
+});
+
+test("passes the program's own validation", () => {
+  const { config } = parse(stackConfig(facts)) as { config: Record<string, unknown> };
+  const raw = Object.fromEntries(Object.entries(config).map(([key, value]) => [key.replace("foundation:", ""), value]));
+  expect(parseConfig(raw)).toMatchObject({
+    domain: "foundation.test",
+    sites: { git: "git.foundation.test" },
+    images: { caddy: facts.images.caddy },
+    keyDirectory: "/s/keys",
+  });
+});
+
+test("keeps what was edited, and Pulumi's salt; host, images and keys are the rig's", () => {
+  const edited = stackConfig(facts)
+    .replace("size: s", "size: m")
+    .replace("10.87.53.10", "10.0.0.1")
+    .concat("encryptionsalt: v1:abc\n");
+  const again = stackConfig(facts, edited);
+  expect(again).toBe(
+    stackConfig(facts).replace("size: s", "size: m").replace("config:\n", "config:\n") + "encryptionsalt: v1:abc\n",
+  );
+});
