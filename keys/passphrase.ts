@@ -73,20 +73,27 @@ export async function requireStrongPassphrase(passphrase: Buffer): Promise<void>
 
 /** Bits of entropy as the zxcvbn algorithm sees them, at most what an attacker who knows our word list needs. */
 export async function estimateBits(passphrase: string): Promise<number> {
+  const estimator = await (loadedEstimator ??= loadEstimator());
+  // Separators between words cost an attacker next to nothing, but the estimator counts them as random characters.
+  const variants = [passphrase, passphrase.replace(/(?<=\p{L})[\s._-]+(?=\p{L})/gu, "")];
+  return Math.min(...variants.map((variant) => estimator.check(variant).guessesLog10 * Math.log2(10)));
+}
+
+// Half a second and some megabytes, which only the choice of a passphrase needs.
+let loadedEstimator: ReturnType<typeof loadEstimator> | undefined;
+
+async function loadEstimator() {
   const [{ ZxcvbnFactory }, common, english] = await Promise.all([
     import("@zxcvbn-ts/core"),
     import("@zxcvbn-ts/language-common"),
     import("@zxcvbn-ts/language-en"),
   ]);
   const { "diceware-common": diceware, ...passwords } = common.dictionary;
-  const estimator = new ZxcvbnFactory({
+  return new ZxcvbnFactory({
     // The name "diceware" makes the estimator count a word as five dice and not by its place in the alphabet.
     dictionary: { ...passwords, ...english.dictionary, diceware },
     graphs: common.adjacencyGraphs,
   });
-  // Separators between words cost an attacker next to nothing, but the estimator counts them as random characters.
-  const variants = [passphrase, passphrase.replace(/(?<=\p{L})[\s._-]+(?=\p{L})/gu, "")];
-  return Math.min(...variants.map((variant) => estimator.check(variant).guessesLog10 * Math.log2(10)));
 }
 
 function checked(where: string, passphrase: string): Buffer {
