@@ -135,20 +135,26 @@ const SERVICE = {
 } as const;
 
 function renderedIni({ vm, sites, forge, limits, keys, credentials }: ForgejoArgs): pulumi.Output<string> {
-  return pulumi.output(credentials).apply((secrets) =>
+  // Only what is used: for any other new credential, a preview would show a replacement that never happens.
+  const used = {
+    databasePassword: credentials["forgejo-database-password"],
+    s3AccessKey: credentials["s3-access-key"],
+    s3SecretKey: credentials["s3-secret-key"],
+    internalToken: credentials["forgejo-internal-token"],
+    oauthSecret: credentials["forgejo-oauth-secret"],
+    lfsSecret: credentials["forgejo-lfs-secret"],
+  };
+  return pulumi.output(used).apply((secrets) =>
     appIni({
       site: sites.git,
       sshPort: forge.sshPort,
       proxySubnet: subnet(vm.subnetPrefix, "caddy-forgejo"),
       webhookHosts: Object.values(sites),
       databaseConnections: limits.databaseConnections,
-      databasePassword: secrets["forgejo-database-password"],
-      s3AccessKey: secrets["s3-access-key"],
-      s3SecretKey: secrets["s3-secret-key"],
       secretKey: keys.secretKey,
-      internalToken: secrets["forgejo-internal-token"],
-      oauthSecret: keyOf(secrets["forgejo-oauth-secret"]),
-      lfsSecret: keyOf(secrets["forgejo-lfs-secret"]),
+      ...secrets,
+      oauthSecret: keyOf(secrets.oauthSecret),
+      lfsSecret: keyOf(secrets.lfsSecret),
     }),
   );
 }

@@ -1,0 +1,410 @@
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { differences, tree } from "./differences.ts";
+import { CONFIG, createFixture, HOST_KEY, type Fixture } from "./fixture.ts";
+import { CONTAINER, label, nameOf, NETWORK, ofType, REMOTE, type Run } from "./rules/rule.ts";
+
+let fixture: Fixture;
+let plain: Run;
+beforeAll(async () => {
+  fixture = await createFixture();
+  plain = await fixture.run("repreview");
+});
+afterAll(() => fixture.remove());
+
+const TREE = `0 Host host
+  command:remote:Command host-setup
+  command:local:Command preflight
+pulumi:providers:docker vm
+1 CertificateAuthority certificate-authority
+  tls:index/certRequest:CertRequest ca-intermediate-request
+  tls:index/locallySignedCert:LocallySignedCert ca-intermediate
+  tls:index/selfSignedCert:SelfSignedCert ca-root
+1 Credentials credentials
+  random:index/randomPassword:RandomPassword forgejo-admin-password
+  random:index/randomPassword:RandomPassword forgejo-database-password
+  random:index/randomPassword:RandomPassword forgejo-internal-token
+  random:index/randomPassword:RandomPassword forgejo-lfs-secret
+  random:index/randomPassword:RandomPassword forgejo-oauth-secret
+  random:index/randomPassword:RandomPassword postgres-superuser-password
+  random:index/randomPassword:RandomPassword runner-secret
+  random:index/randomPassword:RandomPassword s3-access-key
+  random:index/randomPassword:RandomPassword s3-secret-key
+1 Images images
+  docker:index/remoteImage:RemoteImage caddy-image
+  docker:index/remoteImage:RemoteImage forgejo-image
+  docker:index/remoteImage:RemoteImage postgres-image
+  docker:index/remoteImage:RemoteImage rustfs-image
+  docker:index/remoteImage:RemoteImage vault-image
+1 Networks networks
+  docker:index/network:Network caddy-forgejo
+  docker:index/network:Network caddy-public
+  docker:index/network:Network caddy-rustfs
+  docker:index/network:Network caddy-vault
+  docker:index/network:Network forgejo-public
+  docker:index/network:Network postgres-forgejo
+  docker:index/network:Network runner-caddy
+  docker:index/network:Network rustfs-forgejo
+  docker:index/network:Network vault-loopback
+2 Postgres postgres
+  command:remote:Command postgres-database-forgejo
+  command:remote:Command postgres-files
+  command:remote:Command postgres-superuser
+  docker:index/container:Container postgres
+  docker:index/volume:Volume postgres-data
+2 Rustfs rustfs
+  command:remote:Command bucket-forgejo
+  command:remote:Command rustfs-files
+  docker:index/container:Container rustfs
+  docker:index/volume:Volume rustfs-data
+2 Vault vault
+  command:remote:Command vault-files
+  docker:index/container:Container vault
+  docker:index/volume:Volume vault-data
+  docker:index/volume:Volume vault-logs
+4 VaultConfig vault-config
+  vault:index/audit:Audit audit-file
+  vault:index/audit:Audit audit-log
+  vault:appRole/authBackendRole:AuthBackendRole approle-backup
+  vault:appRole/authBackendRole:AuthBackendRole approle-ci
+  vault:appRole/authBackendRole:AuthBackendRole approle-forgejo
+  vault:appRole/authBackendRole:AuthBackendRole approle-operator
+  vault:appRole/authBackendRole:AuthBackendRole approle-postgres
+  vault:appRole/authBackendRole:AuthBackendRole approle-rustfs
+  vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId approle-backup-secret
+  vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId approle-ci-secret
+  vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId approle-forgejo-secret
+  vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId approle-operator-secret
+  vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId approle-postgres-secret
+  vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId approle-rustfs-secret
+  vault:index/mount:Mount kv-foundation
+  vault:index/policy:Policy policy-backup
+  vault:index/policy:Policy policy-ci
+  vault:index/policy:Policy policy-forgejo
+  vault:index/policy:Policy policy-operator
+  vault:index/policy:Policy policy-postgres
+  vault:index/policy:Policy policy-rustfs
+  vault:kv/secretV2:SecretV2 forgejo-admin
+  vault:kv/secretV2:SecretV2 forgejo-database
+  vault:kv/secretV2:SecretV2 forgejo-security
+  vault:kv/secretV2:SecretV2 offsite-restic
+  vault:kv/secretV2:SecretV2 offsite-server
+  vault:kv/secretV2:SecretV2 postgres-superuser
+  vault:kv/secretV2:SecretV2 rustfs-root
+  pulumi:providers:vault vault
+4 VaultReady vault-ready
+  command:local:Command vault-ensure
+5 Forgejo forgejo
+  command:remote:Command forgejo-admin
+  command:remote:Command forgejo-files
+  docker:index/container:Container forgejo
+  docker:index/volume:Volume forgejo-data
+6 Caddy caddy
+  command:remote:Command caddy-files
+  docker:index/container:Container caddy
+  docker:index/volume:Volume caddy-data`;
+
+describe("the graph", () => {
+  it("is this", () => expect(tree(plain)).toBe(TREE));
+
+  it("is the same in every run", async () => expect(await fixture.run("repreview")).toEqual(plain));
+
+  it("is the same in an up, but for the tunnel's port of this test", async () => {
+    expect(differences(plain, await fixture.run("up"))).toEqual(["vault vault: address"]);
+  });
+
+  it("is the same in a first preview, which does not know what follows from generated values", async () => {
+    expect(differences(plain, await fixture.run("preview"))).toEqual([
+      "Command bucket-forgejo: stdin",
+      "Command caddy-files: stdin",
+      "Command forgejo-admin: stdin",
+      "Command forgejo-files: stdin",
+      "Command postgres-database-forgejo: stdin",
+      "Command postgres-files: stdin",
+      "Command postgres-superuser: stdin",
+      "Command rustfs-files: stdin",
+      "Command vault-ensure: triggers",
+      "Container caddy: labels",
+      "Container forgejo: labels",
+      "Container postgres: labels",
+      "Container rustfs: labels",
+      "LocallySignedCert ca-intermediate: caCertPem, certRequestPem",
+      "SecretV2 forgejo-admin: dataJson",
+      "SecretV2 forgejo-database: dataJson",
+      "SecretV2 postgres-superuser: dataJson",
+      "SecretV2 rustfs-root: dataJson",
+    ]);
+  });
+
+  it("orders the containers by stages alone", () => {
+    const dependencies = ofType(plain, CONTAINER).map((container) => [
+      label(container),
+      container.dependencies
+        .map(nameOf)
+        .filter((name) => !name.endsWith("-password"))
+        .sort(),
+    ]);
+    expect(Object.fromEntries(dependencies)).toEqual({
+      "Container caddy": ["ca-intermediate", "ca-root", "caddy-data", "caddy-files", "caddy-image"],
+      "Container forgejo": [
+        "forgejo-data",
+        "forgejo-files",
+        "forgejo-image",
+        "forgejo-internal-token",
+        "forgejo-lfs-secret",
+        "forgejo-oauth-secret",
+        "s3-access-key",
+        "s3-secret-key",
+      ],
+      "Container postgres": ["postgres-data", "postgres-files", "postgres-image"],
+      "Container rustfs": ["rustfs-data", "rustfs-files", "rustfs-image", "s3-access-key", "s3-secret-key"],
+      "Container vault": ["vault-data", "vault-files", "vault-image", "vault-logs"],
+    });
+  });
+});
+
+/** Everywhere the program says which machine it is about. */
+const EVERY_REMOTE_COMMAND = [
+  "bucket-forgejo",
+  "caddy-files",
+  "forgejo-admin",
+  "forgejo-files",
+  "host-setup",
+  "postgres-database-forgejo",
+  "postgres-files",
+  "postgres-superuser",
+  "rustfs-files",
+  "vault-files",
+];
+const OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJfi3pGMzDaM6sD0lp1Vh0z5ynCzPT2RyjcbXIlWbGwK";
+const host = (changes: Record<string, unknown>) => ({ host: { ...(CONFIG.host as object), ...changes } });
+const forge = (changes: Record<string, unknown>) => ({ forge: { ...(CONFIG.forge as object), ...changes } });
+
+describe("a change of the configuration changes what it is about and nothing else", () => {
+  const changes: [string, Record<string, unknown>, string[]][] = [
+    [
+      "runner on",
+      { runner: { enabled: true } },
+      [
+        "+ Command runner-files",
+        "+ Command runner-registration",
+        "+ Container runner",
+        "+ Images runner-image",
+        "+ RemoteImage runner-image",
+        "+ Runner runner",
+        "+ Volume runner-data",
+        "Container caddy: networksAdvanced",
+      ],
+    ],
+    [
+      "TLS by ACME",
+      { tls: { mode: "acme", email: "ops@example.org" } },
+      ["Command caddy-files: stdin", "Container caddy: labels"],
+    ],
+    [
+      "TLS from files",
+      { tls: { mode: "files", certificate: "/etc/ssl/site/cert.pem", key: "/etc/ssl/site/key.pem" } },
+      ["Command caddy-files: stdin", "Container caddy: labels, mounts"],
+    ],
+    [
+      "size m",
+      { size: "m" },
+      [
+        "Command forgejo-files: stdin",
+        "Command preflight: environment, triggers",
+        "Container caddy: memory, memorySwap",
+        "Container forgejo: labels, memory, memorySwap",
+        "Container postgres: command, memory, memorySwap, shmSize",
+        "Container rustfs: memory, memorySwap",
+        "Container vault: memory, memorySwap",
+      ],
+    ],
+    [
+      "one image",
+      { images: { caddy: `127.0.0.1:5000/caddy:2@sha256:${"0".repeat(64)}` } },
+      ["Container caddy: image", "RemoteImage caddy-image: name"],
+    ],
+    [
+      "a mirror",
+      { registryMirror: "mirror.example.org" },
+      ["caddy", "forgejo", "postgres", "rustfs", "vault"]
+        .flatMap((name) => [`Container ${name}: image`, `RemoteImage ${name}-image: name`])
+        .sort(),
+    ],
+    [
+      "the port of git over SSH",
+      forge({ sshPort: 2200 }),
+      [
+        "Command caddy-files: stdin",
+        "Command forgejo-files: stdin",
+        "Command host-setup: create",
+        "Command preflight: environment, triggers",
+        "Container caddy: labels",
+        "Container forgejo: labels, ports",
+      ],
+    ],
+    [
+      "the organisation",
+      forge({ organisation: "infra" }),
+      ["Command caddy-files: stdin", "Command forgejo-admin: create", "Container caddy: labels"],
+    ],
+    [
+      "one site's name",
+      { sites: { s3: "objects.example.org" } },
+      [
+        "Command caddy-files: stdin",
+        "Command forgejo-files: stdin",
+        "Container caddy: labels, networksAdvanced",
+        "Container forgejo: labels",
+        "SecretV2 rustfs-root: dataJson",
+      ],
+    ],
+    [
+      "the networks' addresses",
+      { subnet: "10.9.0.0/16" },
+      [
+        "Command forgejo-files: stdin",
+        "Command vault-files: stdin",
+        "Container forgejo: labels",
+        "Container vault: labels",
+        ...[
+          "caddy-forgejo",
+          "caddy-public",
+          "caddy-rustfs",
+          "caddy-vault",
+          "forgejo-public",
+          "postgres-forgejo",
+          "runner-caddy",
+          "rustfs-forgejo",
+          "vault-loopback",
+        ].map((name) => `Network ${name}: ipamConfigs`),
+      ],
+    ],
+    [
+      "the VM's address",
+      host({ address: "203.0.113.8" }),
+      [
+        ...EVERY_REMOTE_COMMAND.map((name) => `Command ${name}: connection`),
+        "Command preflight: environment, triggers",
+        "Command vault-ensure: create",
+        "docker vm: host",
+      ].sort(),
+    ],
+    [
+      "the VM's host key",
+      host({ hostKey: OTHER_KEY }),
+      [
+        ...EVERY_REMOTE_COMMAND.map((name) => `Command ${name}: connection`),
+        "Command preflight: environment, triggers",
+        "Command vault-ensure: create",
+        "docker vm: sshOpts",
+      ].sort(),
+    ],
+    [
+      "the VM's user",
+      host({ user: "debian" }),
+      [
+        ...EVERY_REMOTE_COMMAND.map((name) => `Command ${name}: connection, create`),
+        "Command preflight: environment, triggers",
+        "Command vault-ensure: create",
+        "docker vm: host",
+      ].sort(),
+    ],
+    ["the tunnel's port", { vaultTunnelPort: 18201 }, ["vault vault: address"]],
+    ["the offsite", { offsite: { address: "198.51.100.9", hostKey: OTHER_KEY } }, []],
+    ["the backup's interval", { backup: { every: "1h" } }, []],
+  ];
+  it.each(changes)("%s", async (_, change, expected) => {
+    expect(differences(plain, await fixture.run("repreview", change))).toEqual(expected);
+  });
+});
+
+describe("a new credential reaches those who use it and nobody else", () => {
+  const forgejoFiles = ["Command forgejo-files: stdin", "Container forgejo: labels"];
+  const s3 = [
+    "Command bucket-forgejo: stdin",
+    "Command forgejo-files: stdin",
+    "Command rustfs-files: stdin",
+    "Container forgejo: labels",
+    "Container rustfs: labels",
+    "SecretV2 rustfs-root: dataJson",
+  ];
+  const users: Record<string, string[]> = {
+    "forgejo-admin-password": ["Command forgejo-admin: stdin", "SecretV2 forgejo-admin: dataJson"],
+    "forgejo-database-password": [
+      "Command forgejo-files: stdin",
+      "Command postgres-database-forgejo: stdin",
+      "Container forgejo: labels",
+      "SecretV2 forgejo-database: dataJson",
+    ],
+    "forgejo-internal-token": forgejoFiles,
+    "forgejo-lfs-secret": forgejoFiles,
+    "forgejo-oauth-secret": forgejoFiles,
+    "postgres-superuser-password": [
+      "Command postgres-files: stdin",
+      "Command postgres-superuser: stdin",
+      "Container postgres: labels",
+      "SecretV2 postgres-superuser: dataJson",
+    ],
+    "runner-secret": [],
+    "s3-access-key": s3,
+    "s3-secret-key": s3,
+  };
+  it.each(Object.entries(users))("%s", async (name, expected) => {
+    expect(differences(plain, await fixture.run("repreview", {}, { [name]: "n".repeat(40) }))).toEqual(expected);
+  });
+
+  it("nor does a preview say otherwise: what depends on a credential is what it changes", () => {
+    for (const [name, expected] of Object.entries(users)) {
+      const dependents = plain.resources
+        .filter(({ propertyDependencies }) => Object.values(propertyDependencies).flat().map(nameOf).includes(name))
+        .map((resource) => label(resource));
+      expect([name, dependents.sort()]).toEqual([name, expected.map((line) => line.split(":")[0])]);
+    }
+  });
+});
+
+it("command lines hold the user's sudo, arguments and nothing secret", async () => {
+  const run = await fixture.run("repreview", { ...host({ user: "debian", port: 2022 }), runner: { enabled: true } });
+  const lines = ofType(run, REMOTE).map(({ name, inputs }) => [name, inputs.create]);
+  const script = "/usr/local/lib/foundation";
+  expect(Object.fromEntries(lines)).toEqual({
+    "bucket-forgejo": `sudo -n timeout 60 ${script}/s3-bucket forgejo`,
+    "caddy-files": `sudo -n timeout 60 ${script}/install-files caddy 1000:1000`,
+    "forgejo-admin": `sudo -n timeout 120 ${script}/forgejo-admin operator ops@example.org platform`,
+    "forgejo-files": `sudo -n timeout 60 ${script}/install-files forgejo 1000:1000`,
+    "host-setup": "sudo -n timeout 900 bash -s -- debian 2222",
+    "postgres-database-forgejo": `sudo -n timeout 60 ${script}/postgres-database forgejo`,
+    "postgres-files": `sudo -n timeout 60 ${script}/install-files postgres 999:999`,
+    "postgres-superuser": `sudo -n timeout 60 ${script}/postgres-superuser`,
+    "runner-files": `sudo -n timeout 60 ${script}/install-files runner 1000:1000`,
+    "runner-registration": `sudo -n timeout 60 ${script}/forgejo-runner platform`,
+    "rustfs-files": `sudo -n timeout 60 ${script}/install-files rustfs 10001:10001`,
+    "vault-files": `sudo -n timeout 60 ${script}/install-files vault 100:1000`,
+  });
+  const ensure = run.resources.find(({ name }) => name === "vault-ensure");
+  expect(String(ensure?.inputs.create).replace(/--keys '\S+'/, "--keys 'KEYS'")).toBe(
+    `node unseal-helper/main.ts ensure --stack 'test' --keys 'KEYS' --host 'debian@203.0.113.7:2022' --host-key '${HOST_KEY}'`,
+  );
+});
+
+it("the preflight is told everything that must be free or ours", () => {
+  const preflight = plain.resources.find(({ name }) => name === "preflight");
+  const { FOUNDATION_PREFLIGHT: request } = preflight?.inputs.environment as Record<string, string>;
+  expect(JSON.parse(request ?? "")).toEqual({
+    target: { address: "203.0.113.7", user: "root", port: 22, hostKey: HOST_KEY },
+    ownerId: fixture.derived.ownerId,
+    ports: [80, 443, 2222],
+    containers: ["postgres", "rustfs", "vault", "forgejo", "runner", "caddy"],
+    networks: ofType(plain, NETWORK)
+      .map(({ name }) => name)
+      .sort((a, b) => octet(a) - octet(b)),
+    volumes: ["postgres-data", "rustfs-data", "vault-data", "vault-logs", "forgejo-data", "caddy-data", "runner-data"],
+    minimumDiskGib: 10,
+    minimumMemoryMib: 3500,
+  });
+});
+
+function octet(network: string): number {
+  const inputs = ofType(plain, NETWORK).find(({ name }) => name === network)?.inputs;
+  return Number((inputs?.ipamConfigs as { subnet: string }[])[0]?.subnet.split(".")[2]);
+}
