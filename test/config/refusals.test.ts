@@ -1,0 +1,299 @@
+import { describe, expect, it } from "vitest";
+import { parseConfig } from "../../config.ts";
+import { EXIT, UserError } from "../../errors.ts";
+import { forge, host, HOST_KEY, offsite, VALID } from "./valid.ts";
+
+const KEYSCAN = '"$(ssh-keyscan -t ed25519 ADDRESS | cut -d" " -f2-)"';
+
+/** What is wrong (after `config foundation:`) and the command that mends it (after `pulumi config `). */
+type Refusal = readonly [changes: Record<string, unknown>, message: string, hint: string];
+
+function refusalOf(raw: Record<string, unknown>): UserError {
+  try {
+    parseConfig(raw);
+  } catch (error) {
+    if (error instanceof UserError) return error;
+    throw error;
+  }
+  throw new Error(`accepted: ${JSON.stringify(raw)}`);
+}
+
+/** The valid configuration with some keys replaced; undefined removes one. */
+function changed(changes: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries({ ...VALID, ...changes }).filter(([, value]) => value !== undefined));
+}
+
+function refuses(refusals: readonly Refusal[]): void {
+  it.each(refusals)("%j", (changes, message, hint) => {
+    const error = refusalOf(changed(changes));
+    expect(error.message).toBe(`config foundation:${message}`);
+    expect(error.hint).toBe(`pulumi config ${hint}`);
+    expect(error.exitCode).toBe(EXIT.config);
+  });
+}
+
+describe("missing", () =>
+  refuses([
+    [{ domain: undefined }, "domain: missing", "set foundation:domain example.org"],
+    [{ host: undefined }, "host: missing", "set --path foundation:host.address 203.0.113.7"],
+    [host({ address: undefined }), "host.address: missing", "set --path foundation:host.address 203.0.113.7"],
+    [host({ hostKey: undefined }), "host.hostKey: missing", `set --path foundation:host.hostKey ${KEYSCAN}`],
+    [{ tls: undefined }, "tls: missing", "set --path foundation:tls.mode internal"],
+    [{ tls: {} }, "tls.mode: missing", "set --path foundation:tls.mode internal"],
+    [{ tls: { mode: "acme" } }, "tls.email: missing", "set --path foundation:tls.email ops@example.org"],
+    [
+      { tls: { mode: "files", certificate: "/etc/tls/cert.pem" } },
+      "tls.key: missing",
+      "set --path foundation:tls.key /etc/ssl/foundation/privkey.pem",
+    ],
+    [{ offsite: undefined }, "offsite: missing", "set foundation:offsite none"],
+    [offsite({ hostKey: undefined }), "offsite.hostKey: missing", `set --path foundation:offsite.hostKey ${KEYSCAN}`],
+    [{ forge: undefined }, "forge: missing", "set --path foundation:forge.admin operator"],
+    [forge({ admin: undefined }), "forge.admin: missing", "set --path foundation:forge.admin operator"],
+    [
+      forge({ adminEmail: undefined }),
+      "forge.adminEmail: missing",
+      "set --path foundation:forge.adminEmail ops@example.org",
+    ],
+    [
+      forge({ organisation: undefined }),
+      "forge.organisation: missing",
+      "set --path foundation:forge.organisation platform",
+    ],
+  ]));
+
+describe("unknown keys", () =>
+  refuses([
+    [{ domian: "example.org" }, "domian: unknown key", "rm foundation:domian"],
+    [host({ password: "secret" }), "host.password: unknown key", "rm --path foundation:host.password"],
+    [{ tls: { mode: "internal", email: "a@b.c" } }, "tls.email: unknown key", "rm --path foundation:tls.email"],
+    [offsite({ path: "/srv" }), "offsite.path: unknown key", "rm --path foundation:offsite.path"],
+    [forge({ ssh: 2222 }), "forge.ssh: unknown key", "rm --path foundation:forge.ssh"],
+    [{ sites: { s4: "s4.example.org" } }, "sites.s4: unknown key", "rm --path foundation:sites.s4"],
+    [{ backup: { interval: "5m" } }, "backup.interval: unknown key", "rm --path foundation:backup.interval"],
+    [{ images: { nginx: "nginx" } }, "images.nginx: unknown key", "rm --path foundation:images.nginx"],
+    [{ runner: { on: true } }, "runner.on: unknown key", "rm --path foundation:runner.on"],
+  ]));
+
+describe("wrong types", () =>
+  refuses([
+    [{ domain: 5 }, "domain: is not a host name: 5", "set foundation:domain example.org"],
+    [{ host: "203.0.113.7" }, "host: is not an object: 203.0.113.7", "set --path foundation:host.address 203.0.113.7"],
+    [{ host: [] }, "host: is not an object: []", "set --path foundation:host.address 203.0.113.7"],
+    [
+      { tls: "internal" },
+      "tls: is not one of: internal, acme, files: internal",
+      "set --path foundation:tls.mode internal",
+    ],
+    [{ offsite: 3 }, "offsite: is neither a second host nor none: 3", "set foundation:offsite none"],
+    [{ offsite: null }, "offsite: is neither a second host nor none: null", "set foundation:offsite none"],
+    [{ sites: null }, "sites: is not an object: null", "set --path foundation:sites.git git.example.org"],
+    [{ backup: "15m" }, "backup: is not an object: 15m", "set --path foundation:backup.every 15m"],
+    [{ runner: true }, "runner: is not an object: true", "set --path foundation:runner.enabled false"],
+    [
+      { images: { caddy: 2 } },
+      "images.caddy: is not an image reference: 2",
+      "set --path foundation:images.caddy repo:tag@sha256:DIGEST",
+    ],
+    [
+      { registryMirror: 5000 },
+      "registryMirror: is not a registry address: 5000",
+      "set foundation:registryMirror registry.example.org:5000",
+    ],
+  ]));
+
+describe("wrong values", () =>
+  refuses([
+    ...["foo_bar", "localhost", "Example.org", "example.org.", "-a.org", "203.0.113.7"].map((domain): Refusal => [
+      { domain },
+      `domain: is not a host name (lower case, at least two labels): ${domain}`,
+      "set foundation:domain example.org",
+    ]),
+    ...["256.1.1.1", "a b", "vm;reboot", ""].map((address): Refusal => [
+      host({ address }),
+      `host.address: is not a host name or an IPv4 address: ${address}`,
+      "set --path foundation:host.address 203.0.113.7",
+    ]),
+    [host({ user: "Root!" }), "host.user: is not a user name: Root!", "set --path foundation:host.user root"],
+    ...[0, 65536, -1, 22.5, "ssh", "22 ", ""].map((port): Refusal => [
+      host({ port }),
+      `host.port: is not a port number: ${String(port)}`,
+      "set --path foundation:host.port 22",
+    ]),
+    ...[`${HOST_KEY} root@vm`, "ssh-dss AAAA", "AAAA", `${HOST_KEY}'`].map((hostKey): Refusal => [
+      host({ hostKey }),
+      `host.hostKey: is not a public host key (type and base64, without a comment): ${hostKey}`,
+      `set --path foundation:host.hostKey ${KEYSCAN}`,
+    ]),
+    [
+      { tls: { mode: "letsencrypt" } },
+      "tls.mode: is not one of: internal, acme, files: letsencrypt",
+      "set --path foundation:tls.mode internal",
+    ],
+    [
+      { tls: { mode: "acme", email: "ops" } },
+      "tls.email: is not an e-mail address: ops",
+      "set --path foundation:tls.email ops@example.org",
+    ],
+    [
+      { tls: { mode: "acme", email: "ops@example.org", directory: "http://ca.example.org" } },
+      "tls.directory: is not an https URL: http://ca.example.org",
+      "set --path foundation:tls.directory https://acme-v02.api.letsencrypt.org/directory",
+    ],
+    [
+      { tls: { mode: "files", certificate: "cert.pem", key: "/etc/tls/key.pem" } },
+      "tls.certificate: is not an absolute path on the VM: cert.pem",
+      "set --path foundation:tls.certificate /etc/ssl/foundation/fullchain.pem",
+    ],
+    [{ offsite: "no" }, "offsite: is neither a second host nor none: no", "set foundation:offsite none"],
+    [offsite({ port: "x" }), "offsite.port: is not a port number: x", "set --path foundation:offsite.port 22"],
+    [
+      forge({ admin: "admin" }),
+      "forge.admin: is a name that the forge reserves: admin",
+      "set --path foundation:forge.admin operator",
+    ],
+    [
+      forge({ organisation: "api" }),
+      "forge.organisation: is a name that the forge reserves: api",
+      "set --path foundation:forge.organisation platform",
+    ],
+    ...["Operator", "a--b", "-a", "a b", "a".repeat(40)].map((admin): Refusal => [
+      forge({ admin }),
+      `forge.admin: is not a forge name (lower-case letters, digits, single - _ . between them, at most 39): ${admin}`,
+      "set --path foundation:forge.admin operator",
+    ]),
+    [
+      forge({ adminEmail: "ops" }),
+      "forge.adminEmail: is not an e-mail address: ops",
+      "set --path foundation:forge.adminEmail ops@example.org",
+    ],
+    [forge({ sshPort: "ssh" }), "forge.sshPort: is not a port number: ssh", "set --path foundation:forge.sshPort 2222"],
+    [{ size: "xl" }, "size: is not one of: s, m, l: xl", "set foundation:size s"],
+    ...["15", "m", "15 m", "1d"].map((every): Refusal => [
+      { backup: { every } },
+      `backup.every: is not an interval such as 15m or 1h: ${every}`,
+      "set --path foundation:backup.every 15m",
+    ]),
+    ...["caddy:2", "caddy@sha256:abc", `caddy@sha256:${"0".repeat(64)}`, `Caddy:2@sha256:${"0".repeat(64)}`].map(
+      (caddy): Refusal => [
+        { images: { caddy } },
+        `images.caddy: is not a pinned image reference (repo:tag@sha256:…): ${caddy}`,
+        "set --path foundation:images.caddy repo:tag@sha256:DIGEST",
+      ],
+    ),
+    [
+      { registryMirror: "https://mirror.example.org" },
+      "registryMirror: is not a registry address (host:port/path, no scheme): https://mirror.example.org",
+      "set foundation:registryMirror registry.example.org:5000",
+    ],
+    ...["yes", "TRUE ", 1].map((enabled): Refusal => [
+      { runner: { enabled } },
+      `runner.enabled: is not true or false: ${String(enabled)}`,
+      "set --path foundation:runner.enabled false",
+    ]),
+    ...["8.8.0.0/16", "172.32.0.0/16", "172.30.0.0/24", "172.30.1.0/16"].map((subnet): Refusal => [
+      { subnet },
+      `subnet: is not a private IPv4 /16: ${subnet}`,
+      "set foundation:subnet 172.30.0.0/16",
+    ]),
+    ...["a'b", "", "$HOME"].map((keyDirectory): Refusal => [
+      { keyDirectory },
+      `keyDirectory: is not a path (letters, digits and @%+=:,./ - only): ${keyDirectory}`,
+      "set foundation:keyDirectory keys/stacks",
+    ]),
+    [
+      { vaultTunnelPort: "vault" },
+      "vaultTunnelPort: is not a port number: vault",
+      "set foundation:vaultTunnelPort 18200",
+    ],
+    [
+      { sites: { git: "git" } },
+      "sites.git: is not a host name (lower case, at least two labels): git",
+      "set --path foundation:sites.git git.example.org",
+    ],
+  ]));
+
+describe("contradictions", () =>
+  refuses([
+    [forge({ sshPort: 22 }), "forge.sshPort: is the VM's own SSH port: 22", "set --path foundation:forge.sshPort 2222"],
+    [
+      { ...host({ port: 2222 }), ...forge({ sshPort: "2222" }) },
+      "forge.sshPort: is the VM's own SSH port: 2222",
+      "set --path foundation:forge.sshPort 2222",
+    ],
+    [
+      forge({ sshPort: 443 }),
+      "forge.sshPort: is a port of the web server: 443",
+      "set --path foundation:forge.sshPort 2222",
+    ],
+    [
+      forge({ organisation: "operator" }),
+      "forge.organisation: has the name of the admin user: operator",
+      "set --path foundation:forge.organisation platform",
+    ],
+    [
+      offsite({ address: "203.0.113.7" }),
+      "offsite.address: is the VM itself, a backup there is lost with it: 203.0.113.7",
+      "set --path foundation:offsite.address 198.51.100.9",
+    ],
+    [
+      offsite({ hostKey: HOST_KEY }),
+      "offsite.hostKey: is the VM's own host key, so both names are one machine",
+      `set --path foundation:offsite.hostKey ${KEYSCAN}`,
+    ],
+    ...["foundation.test", "nas.local", "home.arpa.home.arpa", "vm.internal"].map((domain): Refusal => [
+      { domain, tls: { mode: "acme", email: "ops@example.org" } },
+      `tls.mode: acme cannot certify a name that is not public: ${domain}`,
+      "set --path foundation:tls.mode internal",
+    ]),
+    [
+      { tls: { mode: "files", certificate: "/etc/tls/cert.pem", key: "/root/key.pem" } },
+      "tls.key: is not in the certificate's directory /etc/tls: /root/key.pem",
+      "set --path foundation:tls.key /etc/ssl/foundation/privkey.pem",
+    ],
+    [
+      { sites: { git: "example.org" } },
+      "sites.git: is also the name of home: example.org",
+      "rm --path foundation:sites.git",
+    ],
+    ...["4m", "25h"].map((every): Refusal => [
+      { backup: { every } },
+      `backup.every: is not between 5m and 24h: ${every}`,
+      "set --path foundation:backup.every 15m",
+    ]),
+  ]));
+
+describe("several problems", () => {
+  it("are told at once, each with its command", () => {
+    const error = refusalOf(changed({ domain: "x", host: undefined, size: "xl", foo: 1 }));
+    expect(error.message).toBe(`config foundation:domain: is not a host name (lower case, at least two labels): x
+config foundation:host: missing
+config foundation:size: is not one of: s, m, l: xl
+config foundation:foo: unknown key`);
+    expect(error.hint).toBe(`pulumi config set foundation:domain example.org
+pulumi config set --path foundation:host.address 203.0.113.7
+pulumi config set foundation:size s
+pulumi config rm foundation:foo`);
+  });
+
+  it("an empty configuration is told what it must have", () => {
+    const error = refusalOf({});
+    expect(error.message.split("\n")).toEqual(
+      ["domain", "host", "tls", "offsite", "forge"].map((key) => `config foundation:${key}: missing`),
+    );
+  });
+
+  it("in an offsite that is half there are told for the host it was going to be", () => {
+    const error = refusalOf(changed({ offsite: { adress: "198.51.100.9" } }));
+    expect(error.message).toBe(`config foundation:offsite.address: missing
+config foundation:offsite.hostKey: missing
+config foundation:offsite.adress: unknown key`);
+  });
+
+  it("with one remedy name it once", () => {
+    const error = refusalOf(changed({ ...forge({ sshPort: 443 }), ...host({ port: 443 }) }));
+    expect(error.message).toBe(`config foundation:forge.sshPort: is the VM's own SSH port: 443
+config foundation:forge.sshPort: is a port of the web server: 443`);
+    expect(error.hint).toBe("pulumi config set --path foundation:forge.sshPort 2222");
+  });
+});
