@@ -1,10 +1,11 @@
-import { mkdirSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { contentHash } from "./content-hash.ts";
 import { debootstrapArgv, type DebianRelease } from "./debian.ts";
 import { exists, importArgv } from "./docker.ts";
 import { once } from "./once.ts";
 import type { Rig } from "./rig.ts";
+import { makeScratch } from "./scratch.ts";
 
 /** A release's file system as an image in the local Docker. */
 export interface BaseImage {
@@ -26,15 +27,15 @@ export function baseImage(rig: Rig, release: DebianRelease): BaseImage {
 
 async function make(rig: Rig, release: DebianRelease, tag: string): Promise<string> {
   if (await exists(rig.exec, "image", tag)) return tag;
-  const archive = join(rig.paths.cache, `${release.suite}-unfinished.tar`);
-  mkdirSync(rig.paths.cache, { recursive: true });
+  const scratch = makeScratch(rig.paths);
+  const archive = join(scratch, "root.tar");
   try {
     await rig.progress.step(`debian ${release.suite}`, "installing the base system", async () => {
       await rig.exec(debootstrapArgv(release, debianMirror(rig.environment), archive));
       await rig.exec(importArgv(archive, tag));
     });
   } finally {
-    rmSync(archive, { force: true });
+    rmSync(scratch, { recursive: true });
   }
   return tag;
 }

@@ -40,17 +40,21 @@ export function engineArgv(node: string, paths: Paths, command: "up" | "preview"
 }
 
 /** Command line of the real CLI. Its own output is a line log when it is told that nobody can answer. */
-export function pulumiArgv(paths: Paths, command: readonly string[]): string[] {
-  return ["pulumi", "-C", paths.project, ...command, "--stack", STACK, "--non-interactive", "--color", "never"];
+export function pulumiArgv(program: string, paths: Paths, command: readonly string[]): string[] {
+  return [program, "-C", paths.project, ...command, "--stack", STACK, "--non-interactive", "--color", "never"];
 }
 
 /** Makes the sandbox's VM what the program says. @throws UserError with the engine's own exit code */
 export async function deploy(rig: Rig, engine: EngineChoice): Promise<void> {
   const { paths } = rig;
   if (engine.kind === "pulumi") {
-    await initialiseStack(rig);
+    await initialiseStack(rig, engine.program);
     const config = ["--config-file", sandboxFiles(paths).config];
-    await run(rig, "pulumi", pulumiArgv(paths, ["up", "--yes", "--skip-preview", "--suppress-outputs", ...config]));
+    await run(
+      rig,
+      "pulumi",
+      pulumiArgv(engine.program, paths, ["up", "--yes", "--skip-preview", "--suppress-outputs", ...config]),
+    );
   } else {
     await run(rig, "engine", engineArgv(rig.node, paths, "up"));
   }
@@ -60,7 +64,9 @@ export async function deploy(rig: Rig, engine: EngineChoice): Promise<void> {
 export async function readOutputs(rig: Rig, engine: EngineChoice): Promise<Record<string, unknown>> {
   const { exec, paths, node } = rig;
   const argv =
-    engine.kind === "pulumi" ? pulumiArgv(paths, ["stack", "output", "--json"]) : engineArgv(node, paths, "outputs");
+    engine.kind === "pulumi"
+      ? pulumiArgv(engine.program, paths, ["stack", "output", "--json"])
+      : engineArgv(node, paths, "outputs");
   const { stdout } = await exec(argv, { environment: stackEnvironment(rig) });
   return JSON.parse(stdout) as Record<string, unknown>;
 }
@@ -75,14 +81,14 @@ export async function saveCertificate(rig: Rig, engine: EngineChoice): Promise<s
 
 // `stack init` writes the salt of the secrets into the configuration beside the Pulumi.yaml it is run on. On a copy of the
 // project file, that is the sandbox's configuration and not one in the work tree.
-async function initialiseStack(rig: Rig): Promise<void> {
+async function initialiseStack(rig: Rig, program: string): Promise<void> {
   const { exec, paths } = rig;
   const { config, pulumi } = sandboxFiles(paths);
   mkdirSync(pulumi, { recursive: true, mode: 0o700 });
   if (/^encryptionsalt:/m.test(existsSync(config) ? readFileSync(config, "utf8") : "")) return;
   copyFileSync(join(paths.project, "Pulumi.yaml"), join(paths.sandbox, "Pulumi.yaml"));
   const argv = [
-    "pulumi",
+    program,
     "-C",
     paths.sandbox,
     "stack",

@@ -5,6 +5,7 @@ import { contentHash } from "./content-hash.ts";
 import { BUILD_ENVIRONMENT, buildArgv, exists } from "./docker.ts";
 import { once } from "./once.ts";
 import type { Rig } from "./rig.ts";
+import { makeScratch } from "./scratch.ts";
 
 /**
  * Provides an image that this machine's Docker itself needs (VM, registry, compiler), and returns its name.
@@ -38,8 +39,9 @@ async function provide({ exec, paths, progress }: Rig, { name, directory, hash, 
   await progress.step(name, "building image", async () => {
     await exec(buildArgv(image, directory, from), { environment: BUILD_ENVIRONMENT });
     mkdirSync(join(paths.cache, "archives"), { recursive: true });
-    await exec(["docker", "save", "--output", `${archive}.unfinished`, image]);
-    renameSync(`${archive}.unfinished`, archive);
+    const unfinished = join(makeScratch(paths), "image.tar");
+    await exec(["docker", "save", "--output", unfinished, image]);
+    renameSync(unfinished, archive);
   });
   return image;
 }

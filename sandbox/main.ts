@@ -73,9 +73,11 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
     stop.abort();
   });
 }
+const rig = createRig(stop.signal);
 try {
-  await createProgram(createRig(stop.signal)).parseAsync(process.argv);
+  await createProgram(rig).parseAsync(process.argv);
 } catch (error) {
+  rig.progress.silence();
   process.exitCode = report(error);
   stop.abort();
 }

@@ -10,6 +10,7 @@ export class Progress {
   readonly #write: (line: string) => void;
   readonly #clock: () => number;
   readonly #started: number;
+  #silent = false;
 
   /**
    * @param write takes one line without its end
@@ -27,7 +28,12 @@ export class Progress {
   }
 
   say(who: string, text: string): void {
-    this.#write(formatLine(this.seconds, who, text));
+    if (!this.#silent) this.#write(formatLine(this.seconds, who, text));
+  }
+
+  /** Says nothing more: after the first failure, what the others report is its consequence. */
+  silence(): void {
+    this.#silent = true;
   }
 
   /** Announces an action, and repeats every 30 s that it still runs. */

@@ -11,6 +11,7 @@ import { publishCertificate, publishNames } from "../host-names.ts";
 import { provide, type ImageMode, type ProvidedImage } from "../images.ts";
 import { ensureKeyFile } from "../key-file.ts";
 import { requireRoot, type Rig } from "../rig.ts";
+import { clearScratch } from "../scratch.ts";
 import { writeStackConfig } from "../stack-config.ts";
 import { runVerify } from "../verification.ts";
 import { DEFAULT_VMS, ensureVms } from "../vms.ts";
@@ -52,6 +53,7 @@ async function up(rig: Rig, { images: mode, verify }: UpOptions): Promise<void> 
   chmodSync(paths.sandbox, 0o700);
   const release = await takeLock(files.lock);
   try {
+    clearScratch(paths);
     await ensurePrograms(rig);
     await ensureDocker(rig);
     const engine = await chooseEngine(rig);

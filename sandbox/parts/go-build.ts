@@ -1,6 +1,7 @@
-import { cpSync, mkdirSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { cpSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Rig } from "../rig.ts";
+import { makeScratch } from "../scratch.ts";
 import { Slots } from "../slots.ts";
 import type { GoModule, GoOutput } from "./binary.ts";
 import { findToolchain, type GoToolchain } from "./go-toolchain.ts";
@@ -37,14 +38,14 @@ export async function compileGo(
   target: string,
 ): Promise<void> {
   const toolchain = await findToolchain(rig);
-  mkdirSync(dirname(target), { recursive: true });
-  const work = mkdtempSync(`${target}.`);
+  const work = makeScratch(rig.paths);
   const compilation = { ...program, work, toolchain };
   try {
     await Promise.all([
       compilers.run(() => buildPrograms(rig, compilation)),
       program.source.webInterface ? addWebInterface(rig, compilation) : undefined,
     ]);
+    mkdirSync(dirname(target), { recursive: true });
     renameSync(resultOf(work), target);
   } finally {
     rmSync(work, { recursive: true, force: true });

@@ -1,9 +1,10 @@
-import { cpSync, mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { cpSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { contentHash } from "../content-hash.ts";
 import { BUILD_ENVIRONMENT, buildArgv } from "../docker.ts";
 import { findDigest, push, type Registry, VM_REGISTRY } from "../registry.ts";
 import type { Rig } from "../rig.ts";
+import { makeScratch } from "../scratch.ts";
 import { Slots } from "../slots.ts";
 import { BINARIES } from "./binary.ts";
 import { planBinary, provideBinary } from "./binaries.ts";
@@ -53,8 +54,7 @@ function describe(part: Part, { version, digest }: { version: string; digest: st
 }
 
 async function build(rig: Rig, image: string, base: string, files: string, binary: string | undefined): Promise<void> {
-  mkdirSync(rig.paths.cache, { recursive: true });
-  const context = mkdtempSync(join(rig.paths.cache, "context-"));
+  const context = makeScratch(rig.paths);
   try {
     cpSync(files, context, { recursive: true });
     if (binary) cpSync(binary, context, { recursive: true });

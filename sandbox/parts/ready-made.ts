@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { pipeline } from "node:stream/promises";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { EXIT, UserError } from "../../errors.ts";
 import type { Rig } from "../rig.ts";
+import { makeScratch } from "../scratch.ts";
 
 /** Expected checksum of an archive in a folder of ready-made parts, `undefined` if the folder does not have it. */
 export function findChecksum(directory: string, archive: string): string | undefined {
@@ -34,9 +35,8 @@ export async function unpack(rig: Rig, archive: string, checksum: string, target
   if (hash.digest("hex") !== checksum) {
     throw new UserError(`${archive}: checksum differs from SHA256SUMS`, "fetch the archive again", EXIT.refused);
   }
-  const unfinished = `${target}.unfinished`;
-  rmSync(unfinished, { recursive: true, force: true });
-  mkdirSync(unfinished, { recursive: true });
+  const unfinished = makeScratch(rig.paths);
+  mkdirSync(dirname(target), { recursive: true });
   await rig.exec(["tar", "--extract", "--no-same-owner", "--file", archive, "--directory", unfinished]);
   renameSync(unfinished, target);
 }
