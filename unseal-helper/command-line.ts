@@ -1,96 +1,90 @@
-import { parseArgs } from "node:util";
+import { parseArgs, type ParseArgsOptionsConfig } from "node:util";
 import { EXIT, UserError } from "../errors.ts";
 import type { SshTarget } from "../ssh-target.ts";
-
-export const HELP = `usage: npx foundation vault COMMAND [OPTIONS]
-
-Initialises, opens and closes the Vault of a foundation, with nothing but this repository, ssh and the passphrase.
-
-commands
-  status   tell the state; needs no passphrase
-  ensure   initialise if it is empty, open it, give the Pulumi program its AppRole
-  unseal   open it after a restart
-  seal     close it (restarts the container)
-
-options
-  --stack NAME          stack whose files are used; may be left out where the directory has one
-  --keys DIR            key directory (default keys/stacks)
-  --host USER@ADDR[:PORT], --host-key "TYPE KEY"
-                        the VM and its pinned host key; may be left out once ensure has recorded them
-  --passphrase-fd N     read the passphrase from this file descriptor
-  --new-epoch           ensure: give up the keys in the file, where Vault is empty
-  --dry-run             say what would be done, and change nothing
-  --json                machine-readable result on standard output
-  --help
-
-The passphrase comes from --passphrase-fd, PULUMI_CONFIG_PASSPHRASE, PULUMI_CONFIG_PASSPHRASE_FILE or a prompt.
-
-exit status
-  0  done; status: unsealed              6  initialisation stopped half-way: run ensure
-  1  failed                              7  the VM or Vault cannot be reached
-  2  sealed                              8  refused: not our Vault, or keys without their Vault
-  3  never initialised                  64  wrong command line
-  4  passphrase missing or wrong       130  interrupted
-  5  key or share file missing, damaged or tampered with`;
-
-const COMMANDS = ["status", "ensure", "unseal", "seal"] as const;
+import type { Arguments, Command, CommonOptions } from "./commands/command.ts";
 
 /** What was asked for on the command line. */
 export interface CommandLine {
-  readonly command: (typeof COMMANDS)[number] | "help";
-  readonly stack: string | undefined;
-  readonly keyDirectory: string;
-  readonly target: SshTarget | undefined;
-  readonly passphraseFd: number | undefined;
-  readonly newEpoch: boolean;
-  readonly dryRun: boolean;
-  readonly json: boolean;
+  /** `undefined` only with `help` */
+  readonly command: Command | undefined;
+  readonly help: boolean;
+  readonly options: CommonOptions;
+  readonly args: Arguments;
 }
+
+const COMMON = {
+  stack: { type: "string" },
+  keys: { type: "string", default: "keys/stacks" },
+  host: { type: "string" },
+  "host-key": { type: "string" },
+  "passphrase-fd": { type: "string" },
+  json: { type: "boolean", default: false },
+  help: { type: "boolean", default: false },
+} as const;
 
 /**
  * Parses the arguments after the program's name.
  *
  * @throws UserError (usage)
  */
-export function parseCommandLine(argv: readonly string[]): CommandLine {
-  const { values, positionals } = parse(argv);
-  const [name, ...more] = positionals;
-  const command = values.help ? "help" : COMMANDS.find((known) => known === name);
-  if (command === undefined) throw usage(name === undefined ? "no command" : `unknown command ${name}`);
-  if (more.length > 0) throw usage(`unexpected ${more.join(" ")}`);
-  if (values["new-epoch"] && command !== "ensure") throw usage("--new-epoch is for ensure");
-  return {
-    command,
+export function parseCommandLine(argv: readonly string[], commands: readonly Command[]): CommandLine {
+  const end = argv.indexOf("--");
+  const program = end === -1 ? [] : argv.slice(end + 1);
+  const { values, positionals } = parse(end === -1 ? argv : argv.slice(0, end), commands);
+  const command = commands.find(({ name }) => name.split(" ").every((word, at) => positionals[at] === word));
+  if (command === undefined && !(values.help && positionals.length === 0)) throw unknownCommand(positionals, commands);
+  const options: CommonOptions = {
     stack: values.stack,
     keyDirectory: values.keys,
     target: target(values.host, values["host-key"]),
     passphraseFd: fileDescriptor(values["passphrase-fd"]),
-    newEpoch: values["new-epoch"],
-    dryRun: values["dry-run"],
     json: values.json,
   };
+  const operands = positionals.slice(command?.name.split(" ").length);
+  const args = { values: ownValues(values, command, commands), operands, program };
+  if (command !== undefined && !values.help) checkArguments(command, args, end !== -1);
+  return { command, help: values.help, options, args };
 }
 
-function parse(argv: readonly string[]) {
+/** Knows the options of all commands, so that it can tell an option of another command from one of none. */
+function parse(argv: readonly string[], commands: readonly Command[]) {
+  const own: ParseArgsOptionsConfig = {};
+  for (const { options } of commands) {
+    for (const [name, { type }] of Object.entries(options)) own[name] = { type };
+  }
   try {
-    return parseArgs({
-      args: [...argv],
-      allowPositionals: true,
-      options: {
-        stack: { type: "string" },
-        keys: { type: "string", default: "keys/stacks" },
-        host: { type: "string" },
-        "host-key": { type: "string" },
-        "passphrase-fd": { type: "string" },
-        "new-epoch": { type: "boolean", default: false },
-        "dry-run": { type: "boolean", default: false },
-        json: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    });
+    return parseArgs({ args: [...argv], allowPositionals: true, options: { ...own, ...COMMON } });
   } catch (error) {
     throw usage((error as Error).message.split(". ")[0] ?? "");
   }
+}
+
+function ownValues(all: object, command: Command | undefined, commands: readonly Command[]): Arguments["values"] {
+  const values = Object.entries(all).filter(([name]) => !Object.hasOwn(COMMON, name));
+  for (const [name] of values) {
+    if (command !== undefined && Object.hasOwn(command.options, name)) continue;
+    const owners = commands.filter(({ options }) => Object.hasOwn(options, name)).map((owner) => owner.name);
+    throw usage(`--${name} is for ${owners.join(", ")}`);
+  }
+  return Object.fromEntries(values);
+}
+
+function checkArguments({ name, operands, takesProgram }: Command, args: Arguments, hasProgram: boolean): void {
+  const missing = operands.slice(args.operands.length).filter((operand) => !operand.startsWith("["));
+  if (missing.length > 0) throw usage(`${name} needs ${missing.join(" ")}`);
+  if (args.operands.length > operands.length) {
+    throw usage(`unexpected ${args.operands.slice(operands.length).join(" ")}`);
+  }
+  if (takesProgram && args.program.length === 0) throw usage(`${name} needs -- PROGRAM`);
+  if (!takesProgram && hasProgram) throw usage(`unexpected --`);
+}
+
+function unknownCommand(positionals: readonly string[], commands: readonly Command[]): UserError {
+  const [name] = positionals;
+  if (name === undefined) return usage("no command");
+  const longer = commands.filter((command) => command.name.startsWith(`${name} `)).map((command) => command.name);
+  if (longer.length > 0) return usage(`${positionals.slice(0, 2).join(" ")}: one of ${longer.join(", ")} is needed`);
+  return usage(`unknown command ${name}`);
 }
 
 function target(host: string | undefined, hostKey: string | undefined): SshTarget | undefined {

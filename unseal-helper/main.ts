@@ -2,8 +2,10 @@
 import { readFileSync } from "node:fs";
 import { EXIT, type ExitCode, UserError } from "../errors.ts";
 import { isPassphraseSet, passphraseFrom, passphraseFromFile } from "../keys/passphrase.ts";
-import { type CommandLine, HELP, parseCommandLine } from "./command-line.ts";
-import { type Outcome, runCommand, runStatus } from "./commands.ts";
+import { parseCommandLine } from "./command-line.ts";
+import type { CommonOptions, Context } from "./commands/command.ts";
+import { commandHelp, generalHelp } from "./commands/help.ts";
+import { COMMANDS } from "./commands/registry.ts";
 import { childEnvironment } from "./exec.ts";
 import { askSecret } from "./prompt.ts";
 import { observe, openSession, type Session, type Surroundings } from "./session.ts";
@@ -11,33 +13,45 @@ import { observe, openSession, type Session, type Surroundings } from "./session
 const PROMPTS = 3;
 
 async function main(): Promise<ExitCode> {
-  const options = parseCommandLine(process.argv.slice(2));
-  if (options.command === "help") {
-    console.log(HELP);
+  const { command, help, options, args } = parseCommandLine(process.argv.slice(2), COMMANDS);
+  if (help || command === undefined) {
+    console.log(command === undefined ? generalHelp(COMMANDS) : commandHelp(command));
     return EXIT.ok;
   }
-  const around: Surroundings = {
-    childEnvironment: childEnvironment(process.env),
-    log: (line) => console.error(line),
-  };
-  const { text, json, exitCode } = await run(options, around);
+  const context = contextOf(options);
+  const { text, json, exitCode } = await command.run(context, args).finally(() => context.close());
   console.log(options.json ? JSON.stringify(json) : text);
   return exitCode;
 }
 
-async function run(options: CommandLine, around: Surroundings): Promise<Outcome> {
-  if (options.command === "status") {
-    const observer = await observe(options, around);
-    return await runStatus(observer).finally(() => observer.close());
-  }
-  const session = await open(options, around);
-  return await runCommand(session, options).finally(() => session.close());
+function contextOf(options: CommonOptions): Context & { close(): void } {
+  const around: Surroundings = {
+    childEnvironment: childEnvironment(process.env),
+    log: (line) => console.error(line),
+    askSecret: (question) => {
+      if (process.stdin.isTTY) return askSecret(process.stdin, process.stderr, question);
+      throw new UserError("terminal: there is none to ask at", "run it in a terminal", EXIT.usage);
+    },
+  };
+  const opened: { close(): void }[] = [];
+  const kept = <T extends { close(): void }>(value: T): T => {
+    opened.push(value);
+    return value;
+  };
+  let session: Promise<Session> | undefined;
+  return {
+    options,
+    around,
+    observe: async () => kept(await observe(options, around)),
+    openSession: () => (session ??= open(options, around).then(kept)),
+    close: () => opened.forEach((value) => value.close()),
+  };
 }
 
-async function open(options: CommandLine, around: Surroundings): Promise<Session> {
+async function open(options: CommonOptions, around: Surroundings): Promise<Session> {
   const isAsked = options.passphraseFd === undefined && !isPassphraseSet(process.env);
   for (let attempt = 1; ; attempt++) {
-    const passphrase = await readPassphrase(options, isAsked);
+    const passphrase = await readPassphrase(options, around, isAsked);
     try {
       return await openSession(options, around, passphrase);
     } catch (error) {
@@ -51,11 +65,15 @@ async function open(options: CommandLine, around: Surroundings): Promise<Session
   }
 }
 
-async function readPassphrase({ passphraseFd }: CommandLine, isAsked: boolean): Promise<Buffer> {
+async function readPassphrase(
+  { passphraseFd }: CommonOptions,
+  around: Surroundings,
+  isAsked: boolean,
+): Promise<Buffer> {
   if (passphraseFd !== undefined) {
     return passphraseFromFile(`--passphrase-fd ${passphraseFd}`, () => readFileSync(passphraseFd));
   }
-  if (isAsked && process.stdin.isTTY) return await askSecret(process.stdin, process.stderr, "Passphrase: ");
+  if (isAsked && process.stdin.isTTY) return await around.askSecret("Passphrase: ");
   return passphraseFrom(process.env, readFileSync);
 }
 

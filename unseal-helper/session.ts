@@ -6,7 +6,7 @@ import { keyFileName } from "../keys/keyfile-format.ts";
 import { openKeyFile } from "../keys/keyfile.ts";
 import type { SshTarget } from "../ssh-target.ts";
 import { PULUMI_ROLE } from "./bootstrap.ts";
-import type { CommandLine } from "./command-line.ts";
+import type { CommonOptions } from "./commands/command.ts";
 import type { ChildEnvironment } from "./exec.ts";
 import { readOptional, realEffects, shareFileEffects } from "./real-effects.ts";
 import { emptyShareFile, parseShareFile, shareFileName, type ShareFileBody } from "./share-file.ts";
@@ -20,6 +20,12 @@ import { connectToVault, unreachable, VaultHost } from "./vault-host.ts";
 export interface Surroundings {
   readonly childEnvironment: ChildEnvironment;
   readonly log: (line: string) => void;
+  /**
+   * asks at the terminal without showing what is typed
+   *
+   * @throws UserError (usage) where there is no terminal
+   */
+  readonly askSecret: (question: string) => Promise<Buffer>;
 }
 
 /** A Vault that may be asked, but whose share file is not opened. */
@@ -42,7 +48,9 @@ export interface Session {
  *
  * @throws UserError (usage) where that is not clear
  */
-export async function findFiles(options: CommandLine): Promise<{ stack: string; keyFile: string; shareFile: string }> {
+export async function findFiles(
+  options: CommonOptions,
+): Promise<{ stack: string; keyFile: string; shareFile: string }> {
   const stack = options.stack ?? (await onlyStack(options.keyDirectory));
   return {
     stack,
@@ -52,7 +60,7 @@ export async function findFiles(options: CommandLine): Promise<{ stack: string; 
 }
 
 /** Prepares to ask Vault without a passphrase: the share file is checked for damage, not for forgery. */
-export async function observe(options: CommandLine, { childEnvironment }: Surroundings): Promise<Observer> {
+export async function observe(options: CommonOptions, { childEnvironment }: Surroundings): Promise<Observer> {
   const { stack, shareFile } = await findFiles(options);
   const text = await readOptional(shareFile);
   const file = text === undefined ? emptyShareFile(stack) : parseShareFile(shareFile, text).body;
@@ -67,7 +75,7 @@ export async function observe(options: CommandLine, { childEnvironment }: Surrou
  *
  * @throws UserError (passphrase, keyFile, usage)
  */
-export async function openSession(options: CommandLine, around: Surroundings, passphrase: Buffer): Promise<Session> {
+export async function openSession(options: CommonOptions, around: Surroundings, passphrase: Buffer): Promise<Session> {
   const { stack, keyFile, shareFile } = await findFiles(options);
   const masterKey = await openKeyFile({ path: keyFile, passphrase });
   const secrets = deriveSecrets(masterKey);
@@ -94,7 +102,7 @@ function agentFor(target: SshTarget, env: ChildEnvironment) {
   );
 }
 
-function targetOf(options: CommandLine, recorded: SshTarget | null, shareFile: string): SshTarget {
+function targetOf(options: CommonOptions, recorded: SshTarget | null, shareFile: string): SshTarget {
   const target = options.target ?? recorded;
   if (target !== null) return target;
   throw new UserError(

@@ -1,20 +1,33 @@
 import { describe, expect, it } from "vitest";
 import { EXIT } from "../../errors.ts";
 import { parseCommandLine } from "../../unseal-helper/command-line.ts";
+import { commandHelp, generalHelp } from "../../unseal-helper/commands/help.ts";
+import { COMMANDS } from "../../unseal-helper/commands/registry.ts";
 
+const parse = (argv: string[]) => parseCommandLine(argv, COMMANDS);
 const key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5";
 
 describe("the command line", () => {
   it("has a default for everything but the command", () => {
-    expect(parseCommandLine(["status"])).toEqual({
-      command: "status",
-      stack: undefined,
-      keyDirectory: "keys/stacks",
-      target: undefined,
-      passphraseFd: undefined,
-      newEpoch: false,
-      dryRun: false,
-      json: false,
+    expect(parse(["status"])).toEqual({
+      command: COMMANDS[0],
+      help: false,
+      options: {
+        stack: undefined,
+        keyDirectory: "keys/stacks",
+        target: undefined,
+        passphraseFd: undefined,
+        json: false,
+      },
+      args: { values: {}, operands: [], program: [] },
+    });
+  });
+
+  it("gives a command its own options only", () => {
+    expect(parse(["--json", "ensure", "--new-epoch"])).toMatchObject({
+      command: { name: "ensure" },
+      options: { json: true },
+      args: { values: { "new-epoch": true } },
     });
   });
 
@@ -23,14 +36,16 @@ describe("the command line", () => {
     ["debian@192.0.2.7:2222", { user: "debian", address: "192.0.2.7", port: 2222 }],
     ["root@[2001:db8::1]:22", { user: "root", address: "2001:db8::1", port: 22 }],
   ])("understands --host %s", (host, expected) => {
-    const { target } = parseCommandLine(["unseal", "--host", host, "--host-key", `${key} comment`]);
-    expect(target).toEqual({ ...expected, hostKey: key });
+    const { options } = parse(["unseal", "--host", host, "--host-key", `${key} comment`]);
+    expect(options.target).toEqual({ ...expected, hostKey: key });
   });
 
   it.each([
     [[], "no command"],
     [["explode"], "unknown command explode"],
     [["status", "x", "y"], "unexpected x y"],
+    [["status", "--", "ls"], "unexpected --"],
+    [["explode", "--help"], "unknown command explode"],
     [["unseal", "--new-epoch"], "--new-epoch is for ensure"],
     [["unseal", "--passphrase", "x"], "Unknown option '--passphrase'"],
     [["unseal", "--passphrase-fd", "three"], "--passphrase-fd three: not a number"],
@@ -43,12 +58,36 @@ describe("the command line", () => {
     [["unseal", "--host", "root@vm:70000", "--host-key", key], "--host root@vm:70000: not USER@ADDR[:PORT]"],
     [["unseal", "--host", "root@vm", "--host-key", "AAAA"], '--host-key AAAA: not "TYPE KEY"'],
   ])("refuses %j", (argv, what) => {
-    expect(() => parseCommandLine(argv)).toThrow(
+    expect(() => parse(argv)).toThrow(
       expect.objectContaining({
         message: `command line: ${what}`,
         hint: "npx foundation vault --help",
         exitCode: EXIT.usage,
       }),
     );
+  });
+});
+
+describe("the help", () => {
+  it("lists every command, and is there for each without anything else", () => {
+    expect(parse(["--help"])).toMatchObject({ command: undefined, help: true });
+    const text = generalHelp(COMMANDS);
+    for (const { name, summary } of COMMANDS) {
+      expect(text).toMatch(new RegExp(`^ {2}${name} +${summary.replace(/[()]/g, "\\$&")}$`, "m"));
+      expect(parse([...name.split(" "), "--help"])).toMatchObject({ command: { name }, help: true });
+    }
+  });
+
+  it("of a command names its options and what its exit codes mean", () => {
+    for (const command of COMMANDS) {
+      const text = commandHelp(command);
+      expect(text).toContain(`usage: npx foundation vault ${command.name}`);
+      for (const name of Object.keys(command.options)) expect(text).toContain(`  --${name}`);
+      expect(text).toMatch(/exit status\n {4}0 {2}\S/);
+      for (const [code, meaning] of Object.entries(command.exitStatus)) {
+        expect(text).toContain(`\n${code.padStart(5)}  ${meaning}`);
+      }
+      expect(text.split("\n").filter((line) => line.length > 120)).toEqual([]);
+    }
   });
 });

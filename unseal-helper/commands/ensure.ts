@@ -1,0 +1,27 @@
+import { EXIT } from "../../errors.ts";
+import { ensure, planEnsure } from "../ensure.ts";
+import { type Command, DRY_RUN, planned } from "./command.ts";
+
+export const ensureCommand: Command = {
+  name: "ensure",
+  summary: "initialise if it is empty, open it, give the Pulumi program its AppRole",
+  description:
+    "Goes on wherever an earlier run stopped, and changes nothing where nothing is missing. Records where Vault\n" +
+    "runs, so that later commands need neither --host nor --host-key.",
+  options: {
+    "new-epoch": { type: "boolean", summary: "give up the keys in the file, where Vault is empty" },
+    ...DRY_RUN,
+  },
+  operands: [],
+  takesProgram: false,
+  exitStatus: {},
+  async run(context, { values }) {
+    const { tools, target, credentials } = await context.openSession();
+    const newEpoch = values["new-epoch"] === true;
+    if (values["dry-run"]) return planned(await planEnsure(tools, newEpoch));
+    const result = await ensure(tools, { target, credentials, newEpoch });
+    const done = result.actions.length === 0 ? "nothing to do" : result.actions.join(", ");
+    const text = `vault ${result.version}: ${done} (epoch ${result.epoch})`;
+    return { text, json: result, exitCode: EXIT.ok };
+  },
+};

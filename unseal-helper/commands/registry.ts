@@ -1,0 +1,8 @@
+import type { Command } from "./command.ts";
+import { ensureCommand } from "./ensure.ts";
+import { sealCommand } from "./seal.ts";
+import { statusCommand } from "./status.ts";
+import { unsealCommand } from "./unseal.ts";
+
+/** Every command, in the order of the help. */
+export const COMMANDS: readonly Command[] = [statusCommand, ensureCommand, unsealCommand, sealCommand];
