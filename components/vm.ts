@@ -84,7 +84,7 @@ export function remote(
 
 interface ScriptArgs {
   readonly script: ScriptName;
-  /** plain words: letters, digits and `@._:/-` */
+  /** plain words: letters, digits and `@._:/+-` */
   readonly args: readonly string[];
   readonly stdin: pulumi.Input<string>;
   readonly timeoutSeconds: number;
@@ -108,7 +108,7 @@ export function script(name: string, vm: Vm, args: ScriptArgs, opts: pulumi.Cust
 /** Command line that runs as root and is bounded in time: the provider itself would wait for ever. */
 export function asRoot(vm: Vm, timeoutSeconds: number, argv: readonly string[]): string {
   for (const word of argv) {
-    if (!/^[\w@.:/-]+$/.test(word)) throw new Error(`not a plain word for a shell: ${word}`);
+    if (!/^[\w@.:/+-]+$/.test(word)) throw new Error(`not a plain word for a shell: ${word}`);
   }
   const sudo = vm.target.user === "root" ? [] : ["sudo", "-n"];
   return [...sudo, "timeout", String(timeoutSeconds), ...argv].join(" ");

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { stringify } from "yaml";
 import { differences, tree } from "./differences.ts";
 import { CONFIG, createFixture, HOST_KEY, type Fixture } from "./fixture.ts";
 import { CONTAINER, label, nameOf, NETWORK, ofType, REMOTE, type Run } from "./rules/rule.ts";
@@ -362,6 +363,21 @@ describe("a new credential reaches those who use it and nobody else", () => {
     }
   });
 });
+
+it("what is particular to each container is this", async () => {
+  const { resources } = await fixture.run("repreview", { runner: { enabled: true } });
+  const containers = resources.filter(({ type }) => type === CONTAINER).map(({ name, inputs }) => [name, own(inputs)]);
+  await expect(stringify(Object.fromEntries(containers), { lineWidth: 0 })).toMatchFileSnapshot(
+    "expected/containers.txt",
+  );
+});
+
+/** Without what the rules say of every container, the image, and labels that depend on the key file. */
+function own(inputs: Record<string, unknown>): Record<string, unknown> {
+  const common =
+    "name hostname image labels readOnly securityOpts logDriver logOpts mustRun wait restart memorySwap stopTimeout";
+  return Object.fromEntries(Object.entries(inputs).filter(([key]) => !common.split(" ").includes(key)));
+}
 
 it("command lines hold the user's sudo, arguments and nothing secret", async () => {
   const run = await fixture.run("repreview", { ...host({ user: "debian", port: 2022 }), runner: { enabled: true } });

@@ -19,7 +19,7 @@ export const commandRules: Rule[] = [
     /^(sudo -n )?timeout [1-9]\d* /.test(String(inputs.create)) ? [] : [`create is ${show(inputs.create)}`],
   ),
   each("commands: a command line of plain words on the VM", [REMOTE], ({ inputs }) =>
-    /^[\w@.:/ -]+$/.test(String(inputs.create)) ? [] : [`create is ${show(inputs.create)}`],
+    /^[\w@.:/+ -]+$/.test(String(inputs.create)) ? [] : [`create is ${show(inputs.create)}`],
   ),
   each("commands: output on the VM is kept as a secret", [REMOTE], ({ additionalSecretOutputs }) =>
     ["stdout", "stderr"]
