@@ -9,19 +9,35 @@ const MODULUS = 0x11b;
  * @param shares of equal length, with distinct x ≠ 0
  */
 export function combineShares(shares: readonly Buffer[]): Buffer {
+  return valuesAt(0, shares);
+}
+
+/**
+ * A further share of the same secret: the polynomial at another x.
+ *
+ * @param shares exactly as many as the threshold
+ * @param x 1 … 255, of none of the shares that exist
+ */
+export function extendShares(shares: readonly Buffer[], x: number): Buffer {
+  if (x < 1 || x > 255) throw new Error(`no share has x = ${x}`);
+  return Buffer.concat([valuesAt(x, shares), Buffer.from([x])]);
+}
+
+/** The polynomials through the shares, at x. */
+function valuesAt(x: number, shares: readonly Buffer[]): Buffer {
   const length = shares[0]?.length ?? 0;
   if (length < 2 || shares.some((share) => share.length !== length)) throw new Error("shares differ in length");
   const xs = shares.map((share) => share.readUInt8(length - 1));
   if (xs.includes(0) || new Set(xs).size !== xs.length) throw new Error("shares repeat");
-  // Lagrange's basis polynomials at 0; subtraction is addition is xor.
-  const weights = xs.map((x, i) =>
-    xs.reduce((product, other, j) => (i === j ? product : multiply(product, divide(other, x ^ other))), 1),
+  // Lagrange's basis polynomials; subtraction is addition is xor.
+  const weights = xs.map((own, i) =>
+    xs.reduce((product, other, j) => (i === j ? product : multiply(product, divide(x ^ other, own ^ other))), 1),
   );
-  const secret = Buffer.alloc(length - 1);
-  for (let at = 0; at < secret.length; at++) {
-    secret[at] = shares.reduce((sum, share, i) => sum ^ multiply(weights[i] ?? 0, share.readUInt8(at)), 0);
+  const values = Buffer.alloc(length - 1);
+  for (let at = 0; at < values.length; at++) {
+    values[at] = shares.reduce((sum, share, i) => sum ^ multiply(weights[i] ?? 0, share.readUInt8(at)), 0);
   }
-  return secret;
+  return values;
 }
 
 /**

@@ -23,10 +23,12 @@ export type Phase = "INTENT" | "STORED" | "COMMITTED";
 
 /** One share of Vault's root key. */
 export interface SealedShare {
-  /** 1 … n */
+  /** 1 … n as Vault made them; above n those that were issued later, which are on paper */
   readonly index: number;
-  readonly custody: "file";
-  readonly sealed: string;
+  /** file: sealed here; paper: printed, and no longer here */
+  readonly custody: "file" | "paper";
+  /** null for a share on paper */
+  readonly sealed: string | null;
   /** 16 hex characters of a keyed fingerprint: recognises the share without revealing it */
   readonly mac: string;
 }
@@ -101,7 +103,10 @@ function parseEpoch(path: string, at: string, value: unknown): Epoch {
   const phase = fields.oneOf("phase", ["INTENT", "STORED", "COMMITTED"]);
   const shares = fields.array("shares").map((share, index) => parseShare(path, `${at}.shares[${index}]`, share, index));
   const expected = phase === "INTENT" ? 0 : n;
-  if (shares.length !== expected) throw damaged(path, `${at} has ${shares.length} shares instead of ${expected}`);
+  const issued = phase === "INTENT" ? shares : shares.slice(n);
+  if (shares.length < expected || issued.some(({ custody }) => custody === "file" || phase === "INTENT")) {
+    throw damaged(path, `${at} has ${shares.length} shares instead of ${expected}`);
+  }
   const clusterId = fields.isNull("clusterId") ? null : fields.string("clusterId", /^[0-9a-f-]{36}$/);
   if ((clusterId !== null) !== (phase === "COMMITTED")) throw damaged(path, `${at}.clusterId does not fit ${phase}`);
   return {
@@ -118,10 +123,12 @@ function parseEpoch(path: string, at: string, value: unknown): Epoch {
 
 function parseShare(path: string, at: string, value: unknown, index: number): SealedShare {
   const fields = new StrictFields(path, at, value, ["index", "custody", "sealed", "mac"]);
+  const custody = fields.oneOf("custody", ["file", "paper"]);
+  if (fields.isNull("sealed") !== (custody === "paper")) throw damaged(path, `${at}.sealed does not fit ${custody}`);
   return {
     index: fields.literal("index", index + 1),
-    custody: fields.literal("custody", "file"),
-    sealed: fields.base64("sealed", SHARE_BYTES + SEALED_OVERHEAD_BYTES),
+    custody,
+    sealed: custody === "paper" ? null : fields.base64("sealed", SHARE_BYTES + SEALED_OVERHEAD_BYTES),
     mac: fields.string("mac", /^[0-9a-f]{16}$/),
   };
 }

@@ -1,4 +1,5 @@
 import { createHmac } from "node:crypto";
+import { EXIT, UserError } from "../errors.ts";
 import { deriveBytes, LABELS } from "../keys/labels.ts";
 import { openSecret, sealSecret } from "../keys/sealed-box.ts";
 import { damaged } from "../keys/signed-document.ts";
@@ -15,19 +16,30 @@ export function sealShare(masterKey: Buffer, stack: string, epoch: Place, index:
 }
 
 /**
- * Opens every share of an epoch.
+ * Opens one share that is in the file.
  *
- * @throws UserError (keyFile) that names the share that does not open
+ * @throws UserError (keyFile) where it does not open; (refused) where it is on paper
  */
-export function openShares(masterKey: Buffer, path: string, stack: string, epoch: Epoch): Buffer[] {
-  return epoch.shares.map(({ index, sealed, mac }) => {
-    const key = deriveBytes(masterKey, LABELS.vaultShare, 32, epoch.id, index);
-    const share = openSecret(key, shareContext(stack, epoch, index), sealed);
-    if (share === undefined || shareMac(masterKey, epoch, index, share) !== mac) {
-      throw damaged(path, `share ${index} of epoch ${epoch.id} does not open`);
-    }
-    return share;
-  });
+export function openShare(masterKey: Buffer, path: string, stack: string, epoch: Epoch, index: number): Buffer {
+  const { sealed, mac } = epoch.shares[index - 1] ?? { sealed: null, mac: "" };
+  if (sealed === null) {
+    throw new UserError(
+      `${path}: has no share ${index} of epoch ${epoch.id}`,
+      "npx foundation vault shares list; a new sheet: npx foundation vault shares issue",
+      EXIT.refused,
+    );
+  }
+  const key = deriveBytes(masterKey, LABELS.vaultShare, 32, epoch.id, index);
+  const share = openSecret(key, shareContext(stack, epoch, index), sealed);
+  if (share === undefined || shareMac(masterKey, epoch, index, share) !== mac) {
+    throw damaged(path, `share ${index} of epoch ${epoch.id} does not open`);
+  }
+  return share;
+}
+
+/** The entry for a share that is on paper only. */
+export function paperShare(masterKey: Buffer, epoch: Place, index: number, share: Buffer): SealedShare {
+  return { index, custody: "paper", sealed: null, mac: shareMac(masterKey, epoch, index, share) };
 }
 
 /** Seals the initial root token of an epoch. */
@@ -48,7 +60,8 @@ export function openRootToken(masterKey: Buffer, path: string, stack: string, ep
   return token.toString();
 }
 
-function shareMac(masterKey: Buffer, epoch: Place, index: number, share: Buffer): string {
+/** 16 hex characters by which a share is recognised: needs the master key, so that it cannot be guessed at. */
+export function shareMac(masterKey: Buffer, epoch: Place, index: number, share: Buffer): string {
   const key = deriveBytes(masterKey, LABELS.vaultShareMac, 32, epoch.id, index);
   return createHmac("sha256", key).update(share).digest("hex").slice(0, 16);
 }

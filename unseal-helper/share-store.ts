@@ -3,7 +3,7 @@ import { damaged, serialiseDocument, verifyDocument } from "../keys/signed-docum
 import type { SshTarget } from "../ssh-target.ts";
 import type { Effects } from "./effects.ts";
 import { emptyShareFile, type Epoch, parseShareFile, type ShareFileBody } from "./share-file.ts";
-import { openRootToken, openShares, sealRootToken, sealShare } from "./share-sealing.ts";
+import { openRootToken, openShare, paperShare, sealRootToken, sealShare, shareMac } from "./share-sealing.ts";
 
 type FileEffects = Pick<Effects, "readShareFile" | "writeShareFile">;
 
@@ -24,6 +24,15 @@ export class ShareStore {
 
   get target(): SshTarget | null {
     return this.#body.target;
+  }
+
+  get stack(): string {
+    return this.#body.stack;
+  }
+
+  /** all epochs, oldest first */
+  get epochs(): readonly Epoch[] {
+    return this.#body.epochs;
   }
 
   /** The epoch in force; `undefined` before the first one. */
@@ -77,9 +86,38 @@ export class ShareStore {
     if (!same) throw damaged(this.#path, "what was written does not read back");
   }
 
-  /** The shares of the epoch in force, in clear. */
-  shares(): Buffer[] {
-    return openShares(this.#masterKey, this.#path, this.#body.stack, this.#current());
+  /** The shares of an epoch that are in the file, in clear; without an argument those of the epoch in force. */
+  shares(epoch = this.#current()): Buffer[] {
+    const inFile = epoch.shares.filter(({ custody }) => custody === "file");
+    return inFile.map(({ index }) => openShare(this.#masterKey, this.#path, this.#body.stack, epoch, index));
+  }
+
+  /** Share `index` of the epoch in force, in clear. */
+  share(index: number): Buffer {
+    return openShare(this.#masterKey, this.#path, this.#body.stack, this.#current(), index);
+  }
+
+  /** Whether this is share `index` of the epoch, on paper or not. */
+  isShare(epoch: Epoch, index: number, share: Buffer): boolean {
+    const known = epoch.shares[index - 1];
+    return known !== undefined && known.mac === shareMac(this.#masterKey, epoch, index, share);
+  }
+
+  /** Forgets shares of the epoch in force, of which sheets exist. */
+  async handOver(indices: readonly number[]): Promise<void> {
+    const epoch = this.#current();
+    const shares = epoch.shares.map((share) =>
+      indices.includes(share.index) ? paperShare(this.#masterKey, epoch, share.index, this.share(share.index)) : share,
+    );
+    await this.updateEpoch({ shares });
+  }
+
+  /** Registers a share of the epoch in force that Vault did not make; returns its index. */
+  async addPaperShare(share: Buffer): Promise<number> {
+    const epoch = this.#current();
+    const index = epoch.shares.length + 1;
+    await this.updateEpoch({ shares: [...epoch.shares, paperShare(this.#masterKey, epoch, index, share)] });
+    return index;
   }
 
   /** The initial root token of the epoch in force, in clear. */

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { combineShares, verifyShares } from "../../unseal-helper/shamir.ts";
+import { combineShares, extendShares, verifyShares } from "../../unseal-helper/shamir.ts";
 import { splitSecret } from "./shamir-split.ts";
 
 const secret = fc.uint8Array({ minLength: 1, maxLength: 40 }).map((bytes) => Buffer.from(bytes));
@@ -44,6 +44,20 @@ describe("Shamir", () => {
         expect(() => verifyShares(damaged, 3)).toThrow(/do not belong together|shares repeat/);
       }),
     );
+  });
+
+  it("extends a set by a share at any unused x, which combines with the others", () => {
+    const value = Buffer.alloc(32, 7);
+    const [a, b, c, d] = splitSecret(value, 4, 3) as [Buffer, Buffer, Buffer, Buffer];
+    for (let x = 1; x < 256; x++) {
+      // At the x of an existing share the result is that share.
+      if ([a, b, c].some((share) => share.at(-1) === x)) continue;
+      const extra = extendShares([a, b, c], x);
+      expect(extra.at(-1)).toBe(x);
+      if (x === d.at(-1)) expect(extra).toEqual(d);
+      else expect(combineShares([extra, d, a])).toEqual(value);
+    }
+    expect(() => extendShares([a, b, c], 0)).toThrow("no share has x = 0");
   });
 
   it("refuses what is not a set of shares", () => {
