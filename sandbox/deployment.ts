@@ -53,7 +53,14 @@ export async function deploy(rig: Rig, engine: EngineChoice): Promise<void> {
     await run(
       rig,
       "pulumi",
-      pulumiArgv(engine.program, paths, ["up", "--yes", "--skip-preview", "--suppress-outputs", ...config]),
+      pulumiArgv(engine.program, paths, [
+        "up",
+        "--yes",
+        "--skip-preview",
+        "--suppress-outputs",
+        "--suppress-progress",
+        ...config,
+      ]),
     );
   } else {
     await run(rig, "engine", engineArgv(rig.node, paths, "up"));

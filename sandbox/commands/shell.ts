@@ -11,14 +11,15 @@ import { sshTarget } from "../vm/ssh-keys.ts";
 /** `sandbox ssh`: a shell, or one command, in a VM. */
 export function sshCommand(rig: Rig): Command {
   return new Command("ssh")
-    .description("a shell in a VM, or one command there: ssh offsite df -h")
+    .description("a shell in a VM, or a command line for the shell there: ssh offsite 'df -h | head'")
     .argument("[vm]", "name of the VM", "prod")
     .argument("[command...]", "command and arguments")
     .passThroughOptions()
     .action(async (vm: string, command: string[]) => {
       const { argv, environment } = await sshTo(rig, vm);
+      if (command[0] === "--") command.shift();
       const terminal = command.length === 0 ? ["-t"] : [];
-      rig.exitWith(await rig.exec.attach(["ssh", ...terminal, ...argv, ...command.map(quote)], environment));
+      rig.exitWith(await rig.exec.attach(["ssh", ...terminal, ...argv, ...command], environment));
     });
 }
 

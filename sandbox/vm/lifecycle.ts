@@ -39,7 +39,7 @@ export async function ensureVm(rig: Rig, name: string, settings: VmSettings): Pr
 
 async function create({ exec, paths }: Rig, name: string, settings: VmSettings, target: SshTarget): Promise<void> {
   const packageCache = join(paths.cache, "vm-packages", name);
-  mkdirSync(packageCache, { recursive: true });
+  for (const kind of ["archives", "lists"]) mkdirSync(join(packageCache, kind), { recursive: true });
   if (!(await exists(exec, "volume", volumeOf(name)))) {
     await exec(["docker", "volume", "create", "--label", LABEL, volumeOf(name)]);
   }

@@ -16,7 +16,7 @@ export interface Machine {
   readonly name: string;
   readonly image: string;
   readonly address: string;
-  /** directory on this machine that keeps downloaded Debian packages between VMs of this name */
+  /** directory on this machine that keeps downloaded Debian packages and their lists between VMs of this name */
   readonly packageCache: string;
 }
 
@@ -31,7 +31,8 @@ export function createArgv(machine: Machine, capabilities: Capabilities): string
     ...isolationFlags(capabilities),
     ...["--tmpfs", "/run", "--tmpfs", "/run/lock", "--tmpfs", "/tmp:exec"],
     ...["--volume", `${volumeOf(machine.name)}:/var/lib/docker`],
-    ...["--volume", `${machine.packageCache}:/var/cache/apt/archives`],
+    ...["--volume", `${machine.packageCache}/archives:/var/cache/apt/archives`],
+    ...["--volume", `${machine.packageCache}/lists:/var/lib/apt/lists`],
     ...["--env", "container=docker", machine.image],
   ];
 }

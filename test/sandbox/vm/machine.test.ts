@@ -7,7 +7,7 @@ const BEFORE =
   " --network foundation-sandbox --ip 10.87.53.10 --restart=unless-stopped";
 const AFTER =
   "--tmpfs /run --tmpfs /run/lock --tmpfs /tmp:exec --volume foundation-sandbox-prod-docker:/var/lib/docker" +
-  " --volume /cache/prod:/var/cache/apt/archives --env container=docker vm:1";
+  " --volume /cache/prod/archives:/var/cache/apt/archives --volume /cache/prod/lists:/var/lib/apt/lists --env container=docker vm:1";
 
 test("a VM on an ordinary machine is a privileged container with cgroups of its own", () => {
   const argv = createArgv(machine, { privileged: true, cgroupVersion: 2, devices: ["/dev/fuse"] });
