@@ -58,7 +58,8 @@ export class Applier {
    */
   async create(goal: Registration, inputs: Properties, replaced?: ResourceState): Promise<ResourceState> {
     const driver = this.driver(goal);
-    const begun = this.#state.put(record(goal, inputs, "creating"), this.#state.begun(goal.urn));
+    const interrupted = this.#state.begun(goal.urn);
+    const begun = this.#state.put(record(goal, inputs, "creating"), interrupted);
     await this.#state.save();
     const finish = async ({ id, outputs }: Created, condition: Condition): Promise<ResourceState> => {
       if (replaced) this.#state.put({ ...replaced, condition: "condemned" }, replaced);
@@ -68,10 +69,15 @@ export class Applier {
       return made;
     };
     try {
-      const context = this.#context(goal, goal.provider, goal.timeoutSeconds.create);
+      const context = {
+        ...this.#context(goal, goal.provider, goal.timeoutSeconds.create),
+        resumed: interrupted !== undefined,
+      };
       const created = await inTime(context, driver.create(revealAll(inputs), context));
       return await finish(created, "ready");
     } catch (error) {
+      // Somebody else's: a record of it would one day be a reason to delete it.
+      if (error instanceof UserError && error.exitCode === EXIT.refused) await this.forget(begun);
       if (!(error instanceof NotReadyError)) throw error;
       await finish(error.created, "tainted");
       throw error.cause;

@@ -9,6 +9,8 @@ export interface DriverContext {
   readonly name: string;
   /** inputs of the explicit provider, where the resource has one */
   readonly provider?: Properties;
+  /** a creation of this resource was begun before and not recorded as done */
+  readonly resumed?: boolean;
   /** aborted when the time of `customTimeouts` is over */
   readonly signal?: AbortSignal;
 }
@@ -31,6 +33,8 @@ export interface Created {
  * Makes the objects of one resource type. It behaves as the real provider does where a program can tell the
  * difference, and does two things better, because the sandbox is killed and rebuilt all the time:
  * `create` takes over what an interrupted run of this foundation left, and `remove` is content when nothing is there.
+ *
+ * A `create` that throws a UserError with the exit code `refused` has touched nothing and leaves nothing to clean up.
  */
 export interface Driver {
   /** inputs that it understands; any other is refused by name rather than ignored */

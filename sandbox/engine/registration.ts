@@ -32,6 +32,10 @@ interface Message {
   toJavaScript(): unknown;
 }
 
+interface Alias {
+  getSpec(): { getName(): string; getType(): string; getStack(): string; getProject(): string } | undefined;
+}
+
 /** The parts that are used of the SDK's RegisterResourceRequest. */
 export interface RegisterRequest {
   getType(): string;
@@ -54,7 +58,7 @@ export interface RegisterRequest {
   getReplacementTrigger(): Message | undefined;
   getAdditionalsecretoutputsList(): string[];
   getCustomtimeouts(): { getCreate(): string; getUpdate(): string; getDelete(): string } | undefined;
-  getAliasesList(): unknown[];
+  getAliasesList(): Alias[];
   getImportid(): string;
   getTransformsList(): unknown[];
   getStateMigrationsList(): unknown[];
@@ -112,7 +116,7 @@ export function readRegistration(urn: string, request: RegisterRequest): Registr
 
 function refuseUnsupported(label: string, request: RegisterRequest): void {
   const used: Record<string, boolean> = {
-    aliases: request.getAliasesList().length > 0,
+    aliases: !request.getAliasesList().every(isFormerType),
     import: request.getImportid() !== "",
     transforms: request.getTransformsList().length > 0,
     stateMigrations: request.getStateMigrationsList().length > 0,
@@ -126,6 +130,12 @@ function refuseUnsupported(label: string, request: RegisterRequest): void {
     `${label}: the sandbox's engine does not support ${options.join(", ")}`,
     "use the Pulumi CLI (FOUNDATION_ENGINE=pulumi npm run sandbox), or do without it",
   );
+}
+
+/** Provider packages declare the former names of their types in every resource; no state of this engine has one. */
+function isFormerType(alias: Alias): boolean {
+  const spec = alias.getSpec();
+  return spec !== undefined && spec.getType() !== "" && spec.getName() + spec.getStack() + spec.getProject() === "";
 }
 
 function readInputs(label: string, request: RegisterRequest): Properties {

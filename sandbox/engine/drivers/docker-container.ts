@@ -6,7 +6,7 @@ import { NotReadyError, text, type Created, type Driver, type DriverContext } fr
 import type { Properties } from "../values.ts";
 import { checkContainer, containerSpec, updatableLimits } from "./docker-container-spec.ts";
 import { dockerError, ifFound, type DockerHosts } from "./docker-hosts.ts";
-import { requireOwn } from "./docker-ownership.ts";
+import { isOwn, requireOwn } from "./docker-ownership.ts";
 import { requireName } from "./docker-volume.ts";
 
 /** The daemon changes these on a container that runs. */
@@ -56,7 +56,8 @@ export function dockerContainer(hosts: DockerHosts): Driver {
     },
     async remove({ id, inputs }, context) {
       const { api } = await hosts.connect(context);
-      await stopAndRemove(api.getContainer(id || text(inputs["name"])), inputs, context);
+      const found = id || (await findOwn(api, inputs, isOwn));
+      if (found) await stopAndRemove(api.getContainer(found), inputs, context);
     },
   };
 }
@@ -85,12 +86,24 @@ async function createContainer(hosts: DockerHosts, inputs: Properties, context: 
 
 /** What an interrupted run made is not looked at closer: it is made anew. */
 async function removeLeftover(api: Docker, inputs: Properties, context: DriverContext): Promise<void> {
+  const found = await findOwn(api, inputs, (labels) => {
+    requireOwn("container", labels, inputs, context.label);
+    return true;
+  });
+  if (found) await stopAndRemove(api.getContainer(found), inputs, context);
+}
+
+/** Id of the container of our name that is there without being in the state. */
+async function findOwn(
+  api: Docker,
+  inputs: Properties,
+  accept: (labels: Record<string, string>, inputs: Properties) => boolean,
+): Promise<string | undefined> {
   const name = text(inputs["name"]);
   const existing = await ifFound(api.getContainer(name).inspect());
   // the API also finds containers by the beginning of their id
-  if (existing?.Name !== `/${name}`) return;
-  requireOwn("container", existing.Config.Labels, inputs, context.label);
-  await stopAndRemove(api.getContainer(existing.Id), inputs, context);
+  if (existing?.Name !== `/${name}`) return undefined;
+  return accept(existing.Config.Labels, inputs) ? existing.Id : undefined;
 }
 
 /** Without destroyGraceSeconds it is killed at once, as by the real provider. Anonymous volumes go with it. */

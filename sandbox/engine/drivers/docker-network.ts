@@ -4,7 +4,7 @@ import { EXIT, UserError } from "../../../errors.ts";
 import { text, type Driver } from "../driver.ts";
 import { isRecord, type Properties, type Value } from "../values.ts";
 import { dockerError, ifFound, type DockerHosts } from "./docker-hosts.ts";
-import { labelMap, requireOwn } from "./docker-ownership.ts";
+import { isOwn, labelMap, requireOwn } from "./docker-ownership.ts";
 import { requireName } from "./docker-volume.ts";
 
 const INPUTS = ["name", "labels", "driver", "internal", "attachable", "options", "ipamConfigs"];
@@ -26,7 +26,7 @@ export function dockerNetwork(hosts: DockerHosts): Driver {
       const wanted = networkSpec(inputs, context.label);
       try {
         const existing = await ifFound<NetworkInspectInfo>(api.getNetwork(wanted.Name).inspect());
-        if (existing) requireOwn("network", existing.Labels ?? {}, inputs, context.label);
+        if (existing) requireOwn("network", existing.Labels, inputs, context.label);
         if (existing && isSame(existing, wanted)) return describe(existing);
         if (existing) await api.getNetwork(existing.Id).remove();
         const { id } = await api.createNetwork({ ...wanted, CheckDuplicate: true });
@@ -37,9 +37,13 @@ export function dockerNetwork(hosts: DockerHosts): Driver {
     },
     async remove({ id, inputs }, context) {
       const { api } = await hosts.connect(context);
-      await ifFound(api.getNetwork(id || text(inputs["name"])).remove()).catch((error: unknown) => {
+      const network = api.getNetwork(id || text(inputs["name"]));
+      try {
+        const existing = await ifFound<NetworkInspectInfo>(network.inspect());
+        if (existing && (id !== "" || isOwn(existing.Labels, inputs))) await network.remove();
+      } catch (error) {
         throw inUse(error, context.label) ?? dockerError(context.label, "cannot be removed", error);
-      });
+      }
     },
   };
 }

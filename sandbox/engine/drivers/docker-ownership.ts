@@ -5,10 +5,19 @@ import { isRecord, type Properties, type Value } from "../values.ts";
 /** Label with the public id of the foundation that an object belongs to. */
 export const OWNER_LABEL = "foundation.owner";
 
+/** Labels as the daemon reports them; null for an object without any. */
+export type Labels = Readonly<Record<string, string>> | null | undefined;
+
 /** The provider's list of labels as Docker's map. */
 export function labelMap(labels: Value | undefined): Record<string, string> {
   const list = Array.isArray(labels) ? labels.filter(isRecord) : [];
   return Object.fromEntries(list.map(({ label, value }) => [text(label), text(value)]));
+}
+
+/** Whether an object carries the label of this foundation. */
+export function isOwn(existing: Labels, inputs: Properties): boolean {
+  const owner = labelMap(inputs["labels"])[OWNER_LABEL];
+  return owner !== undefined && existing?.[OWNER_LABEL] === owner;
 }
 
 /**
@@ -20,13 +29,12 @@ export function labelMap(labels: Value | undefined): Record<string, string> {
  */
 export function requireOwn(
   kind: string,
-  existing: Readonly<Record<string, string>>,
+  existing: Labels,
   inputs: Properties,
   label: string,
 ) {
-  const owner = labelMap(inputs["labels"])[OWNER_LABEL];
-  const found = existing[OWNER_LABEL];
-  if (owner !== undefined && found === owner) return;
+  if (isOwn(existing, inputs)) return;
+  const found = existing?.[OWNER_LABEL];
   const name = text(inputs["name"]);
   throw new UserError(
     `${label}: there is a ${kind} named ${name} that is not ours (label ${OWNER_LABEL}: ${found ?? "none"})`,

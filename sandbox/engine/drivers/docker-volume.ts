@@ -1,7 +1,7 @@
 import { UserError } from "../../../errors.ts";
 import { text, type Driver } from "../driver.ts";
 import { dockerError, ifFound, type DockerHosts } from "./docker-hosts.ts";
-import { labelMap, requireOwn } from "./docker-ownership.ts";
+import { isOwn, labelMap, requireOwn } from "./docker-ownership.ts";
 
 const INPUTS = ["name", "labels", "driver", "driverOpts"];
 
@@ -21,7 +21,7 @@ export function dockerVolume(hosts: DockerHosts): Driver {
       const name = text(inputs["name"]);
       try {
         const existing = await ifFound(api.getVolume(name).inspect());
-        if (existing) requireOwn("volume", existing.Labels ?? {}, inputs, context.label);
+        if (existing) requireOwn("volume", existing.Labels, inputs, context.label);
         else {
           await api.createVolume({
             Name: name,
@@ -36,11 +36,15 @@ export function dockerVolume(hosts: DockerHosts): Driver {
         throw dockerError(context.label, "cannot be created", error);
       }
     },
-    async remove({ inputs }, context) {
+    async remove({ id, inputs }, context) {
       const { api } = await hosts.connect(context);
-      await ifFound(api.getVolume(text(inputs["name"])).remove()).catch((error: unknown) => {
+      const volume = api.getVolume(text(inputs["name"]));
+      try {
+        const existing = await ifFound(volume.inspect());
+        if (existing && (id !== "" || isOwn(existing.Labels, inputs))) await volume.remove();
+      } catch (error) {
         throw dockerError(context.label, "cannot be removed", error);
-      });
+      }
     },
   };
 }

@@ -11,6 +11,11 @@ import { DOCKER_PROVIDER_INPUTS, provider, VAULT_PROVIDER_INPUTS } from "./provi
 import { randomPassword } from "./random-password.ts";
 import { remoteCommand } from "./remote-command.ts";
 import { certRequest, locallySignedCert, selfSignedCert } from "./tls.ts";
+import { vaultAppRole, vaultAppRoleSecretId } from "./vault-approle.ts";
+import { VaultClients } from "./vault-client.ts";
+import { vaultAudit, vaultAuthBackend, vaultMount } from "./vault-mount.ts";
+import { vaultPolicy } from "./vault-policy.ts";
+import { vaultSecret } from "./vault-secret.ts";
 
 /** The drivers of all resource types that the foundation uses, with the connections of one run. */
 export function openDrivers(options: {
@@ -20,6 +25,7 @@ export function openDrivers(options: {
   const exec = new Exec();
   const pool = new SshPool(options.environment["SSH_AUTH_SOCK"]);
   const dockerHosts = new DockerHosts(pool);
+  const vaults = new VaultClients();
   const drivers: Readonly<Record<string, Driver>> = {
     "pulumi:providers:docker": provider(DOCKER_PROVIDER_INPUTS),
     "pulumi:providers:vault": provider(VAULT_PROVIDER_INPUTS),
@@ -33,6 +39,13 @@ export function openDrivers(options: {
     "tls:index/certRequest:CertRequest": certRequest,
     "tls:index/locallySignedCert:LocallySignedCert": locallySignedCert,
     "tls:index/selfSignedCert:SelfSignedCert": selfSignedCert,
+    "vault:appRole/authBackendRole:AuthBackendRole": vaultAppRole(vaults),
+    "vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId": vaultAppRoleSecretId(vaults),
+    "vault:index/audit:Audit": vaultAudit(vaults),
+    "vault:index/authBackend:AuthBackend": vaultAuthBackend(vaults),
+    "vault:index/mount:Mount": vaultMount(vaults),
+    "vault:index/policy:Policy": vaultPolicy(vaults),
+    "vault:kv/secretV2:SecretV2": vaultSecret(vaults),
   };
   return {
     get: (type) => drivers[type],
