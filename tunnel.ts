@@ -15,9 +15,12 @@ import { sshArguments, type SshTarget } from "./ssh-target.ts";
  */
 export async function openVaultTunnel(target: SshTarget, port: number): Promise<void> {
   const forward = new Forward(target);
-  const server = createServer((client) => {
+  // Half-open on both sides: a connection is carried as it is, and either end closes when it is done.
+  const server = createServer({ allowHalfOpen: true }, (client) => {
+    // From the start, because a client may be gone before the session stands.
+    client.on("error", () => client.destroy());
     forward.path().then(
-      (path) => join(client, connect(path)),
+      (path) => client.destroyed || join(client, connect({ path, allowHalfOpen: true })),
       () => client.destroy(),
     );
   });
@@ -85,7 +88,12 @@ class Forward {
       child.once("error", end);
       child.once("exit", end);
     });
-    await Promise.race([ended, accepts(path)]);
+    try {
+      await Promise.race([ended, accepts(path)]);
+    } catch (error) {
+      child.kill();
+      throw error;
+    }
     // From here its end only means that the next connection starts another.
     ended.catch(() => undefined);
     return path;
