@@ -38,6 +38,8 @@ export const LABELS = {
   vaultShareMac: "foundation/vault/share-mac/v1/",
   /** + epoch: the key that seals the initial root token until it has been used and revoked */
   vaultRootToken: "foundation/vault/root-token/v1/",
+  /** + epoch: the key that seals the PGP key under which Vault hands out the epoch's shares */
+  vaultPgpKey: "foundation/vault/pgp-key/v1/",
   /** MAC over the share file */
   vaultShareFileMac: "foundation/vault/share-file/mac/v1",
 } as const;

@@ -9,9 +9,10 @@ export class StrictFields {
   /**
    * @param where the file's path
    * @param at the position in it, as in `slots[0]`; empty for the file itself
-   * @param names the only names that are allowed; each must be present
+   * @param names each must be present
+   * @param optional names that may be present as well; no others are allowed
    */
-  constructor(where: string, at: string, value: unknown, names: readonly string[]) {
+  constructor(where: string, at: string, value: unknown, names: readonly string[], optional: readonly string[] = []) {
     this.#where = where;
     this.#at = at === "" ? "" : `${at}.`;
     if (typeof value !== "object" || value === null || Array.isArray(value)) {
@@ -20,7 +21,7 @@ export class StrictFields {
     this.#fields = value as Record<string, unknown>;
     for (const name of names) if (!(name in value)) throw damaged(where, `${this.#at}${name} is missing`);
     for (const name of Object.keys(value)) {
-      if (!names.includes(name)) throw damaged(where, `${this.#at}${name} is not known`);
+      if (!names.includes(name) && !optional.includes(name)) throw damaged(where, `${this.#at}${name} is not known`);
     }
   }
 
@@ -65,6 +66,10 @@ export class StrictFields {
     const value = this.#fields[name];
     if (!Array.isArray(value)) throw this.#error(name, "not a list");
     return value;
+  }
+
+  has(name: string): boolean {
+    return name in this.#fields;
   }
 
   isNull(name: string): boolean {

@@ -15,6 +15,24 @@ export interface VaultResponse {
   readonly body: Readonly<Record<string, unknown>>;
 }
 
+/** What is asked of `sys/init`: the answer is encrypted under the key. */
+export interface InitRequest {
+  readonly epochId: string;
+  readonly n: number;
+  readonly t: number;
+  /** base64 of the binary form */
+  readonly pgpPublicKey: string;
+}
+
+/** PGP, which Vault alone needs: the answer of `sys/init` is on the VM's disk before it is anywhere else. */
+export interface Pgp {
+  newPrivateKey(): Promise<Buffer>;
+  /** @returns base64 of the binary form */
+  publicKeyOf(privateKey: Buffer): Promise<string>;
+  /** @throws Error where the message is not for this key or is damaged */
+  decrypt(privateKey: Buffer, message: Buffer): Promise<Buffer>;
+}
+
 /** Vault does not answer properly, while the VM does: it may be starting. */
 export class VaultUnavailable extends UserError {
   /** @param reason as in "connection refused" */
@@ -47,6 +65,16 @@ export interface Effects {
   /** content of the marker file in Vault's data volume; `undefined` where there is none */
   readMarker(): Promise<string | undefined>;
   writeMarker(marker: string): Promise<void>;
+  /**
+   * Initialises Vault from the VM itself, which keeps the answer beside the marker before it passes it on.
+   *
+   * @returns text of the answer: ciphertext
+   */
+  initialiseVault(request: InitRequest): Promise<string>;
+  /** the answer that is kept; `undefined` where there is none */
+  readSpool(epochId: string): Promise<string | undefined>;
+  /** removes the answers that are kept, of any epoch */
+  shredSpool(): Promise<void>;
   stopVault(): Promise<void>;
   /** does nothing to a running container */
   startVault(): Promise<void>;
@@ -63,6 +91,7 @@ export interface Effects {
   /** the wall clock, only for dates that people read */
   now(): Date;
   newId(): string;
+  readonly pgp: Pgp;
   /** one line of progress for the operator */
   log(line: string): void;
 }

@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 import { EXIT, UserError } from "../errors.ts";
 import { writeFileAtomically } from "../keys/atomic-file.ts";
 import type { Effects } from "./effects.ts";
+import { pgp } from "./pgp.ts";
 import { sendRequest } from "./ssh-transport.ts";
 import type { VaultHost } from "./vault-host.ts";
 
@@ -35,6 +36,10 @@ export function realEffects(args: {
     requestVault: (request) => sendRequest(agent, request),
     readMarker: async () => (await host.run(["read-marker"])) || undefined,
     writeMarker: async (marker) => void (await host.run(["write-marker", marker])),
+    initialiseVault: ({ epochId, n, t, pgpPublicKey }) =>
+      host.run(["initialise", epochId, String(n), String(t), pgpPublicKey]),
+    readSpool: async (epochId) => (await host.run(["read-spool", epochId])) || undefined,
+    shredSpool: async () => void (await host.run(["shred-spool"])),
     stopVault: async () => void (await host.run(["stop"])),
     startVault: async () => void (await host.run(["start"])),
     restartVault: async () => void (await host.run(["restart"])),
@@ -44,6 +49,7 @@ export function realEffects(args: {
     monotonicNow: () => performance.now(),
     now: () => new Date(),
     newId: () => randomUUID(),
+    pgp,
     log,
   };
 }

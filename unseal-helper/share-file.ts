@@ -45,6 +45,10 @@ export interface Epoch {
   /** the initial root token, sealed, until the configuration is bootstrapped and the token is proven revoked */
   readonly rootToken: string | null;
   readonly shares: readonly SealedShare[];
+  /** INTENT only: the PGP key under which Vault hands out the shares, sealed */
+  readonly pgpKey?: string;
+  /** the epoch whose shares these replace in the same Vault; in force only once COMMITTED */
+  readonly rekeyOf?: string;
 }
 
 /** The committed file of a stack's Vault, without its MAC and checksum. */
@@ -53,7 +57,7 @@ export interface ShareFileBody {
   readonly stack: string;
   /** where Vault runs, so that `unseal` needs nothing but the repository and the passphrase */
   readonly target: SshTarget | null;
-  /** the last one is in force; earlier ones open snapshots of their time */
+  /** the last one is in force, unless it is a rekey that is not COMMITTED; earlier ones open snapshots of their time */
   readonly epochs: readonly Epoch[];
 }
 
@@ -82,7 +86,17 @@ export function parseShareFile(path: string, content: string): { body: ShareFile
   const epochs = fields.array("epochs").map((epoch, index) => parseEpoch(path, `epochs[${index}]`, epoch));
   if (new Set(epochs.map(({ id }) => id)).size !== epochs.length) throw damaged(path, "an epoch is there twice");
   if (epochs.slice(0, -1).some(({ phase }) => phase === "INTENT")) throw damaged(path, "an old epoch has no shares");
+  checkRekeys(path, epochs);
   return { body: { version, stack, target, epochs }, document };
+}
+
+/** A rekey replaces the shares of the epoch before it, and is the last one until it is COMMITTED. */
+function checkRekeys(path: string, epochs: readonly Epoch[]): void {
+  for (const [index, { rekeyOf, phase }] of epochs.entries()) {
+    if (rekeyOf === undefined) continue;
+    const fits = rekeyOf === epochs[index - 1]?.id && (phase === "COMMITTED" || index === epochs.length - 1);
+    if (!fits || phase === "INTENT") throw damaged(path, `epochs[${index}].rekeyOf does not fit`);
+  }
 }
 
 function parseTarget(path: string, value: unknown): SshTarget {
@@ -98,7 +112,7 @@ function parseTarget(path: string, value: unknown): SshTarget {
 
 function parseEpoch(path: string, at: string, value: unknown): Epoch {
   const names = ["id", "n", "t", "phase", "created", "clusterId", "rootToken", "shares"];
-  const fields = new StrictFields(path, at, value, names);
+  const fields = new StrictFields(path, at, value, names, ["pgpKey", "rekeyOf"]);
   const n = fields.integer("n", 2, 255);
   const phase = fields.oneOf("phase", ["INTENT", "STORED", "COMMITTED"]);
   const shares = fields.array("shares").map((share, index) => parseShare(path, `${at}.shares[${index}]`, share, index));
@@ -109,6 +123,7 @@ function parseEpoch(path: string, at: string, value: unknown): Epoch {
   }
   const clusterId = fields.isNull("clusterId") ? null : fields.string("clusterId", /^[0-9a-f-]{36}$/);
   if ((clusterId !== null) !== (phase === "COMMITTED")) throw damaged(path, `${at}.clusterId does not fit ${phase}`);
+  if (fields.has("pgpKey") !== (phase === "INTENT")) throw damaged(path, `${at}.pgpKey does not fit ${phase}`);
   return {
     id: fields.string("id", /^[0-9a-f-]{36}$/),
     n,
@@ -118,6 +133,8 @@ function parseEpoch(path: string, at: string, value: unknown): Epoch {
     clusterId,
     rootToken: fields.isNull("rootToken") ? null : fields.string("rootToken", /^[A-Za-z0-9+/]+=*$/),
     shares,
+    ...(fields.has("pgpKey") && { pgpKey: fields.string("pgpKey", /^[A-Za-z0-9+/]+=*$/) }),
+    ...(fields.has("rekeyOf") && { rekeyOf: fields.string("rekeyOf", /^[0-9a-f-]{36}$/) }),
   };
 }
 

@@ -42,22 +42,26 @@ export function paperShare(masterKey: Buffer, epoch: Place, index: number, share
   return { index, custody: "paper", sealed: null, mac: shareMac(masterKey, epoch, index, share) };
 }
 
-/** Seals the initial root token of an epoch. */
-export function sealRootToken(masterKey: Buffer, stack: string, epoch: Place, token: string): string {
-  const key = deriveBytes(masterKey, LABELS.vaultRootToken, 32, epoch.id);
-  return sealSecret(key, tokenContext(stack, epoch), Buffer.from(token));
+/** What an epoch holds for a while beside its shares: the initial root token, the private PGP key. */
+type Held = "rootToken" | "pgpKey";
+const HELD_LABELS = { rootToken: LABELS.vaultRootToken, pgpKey: LABELS.vaultPgpKey } as const;
+
+/** Seals the root token or the private PGP key of an epoch. */
+export function sealHeld(masterKey: Buffer, stack: string, epoch: Place, what: Held, secret: Buffer): string {
+  const key = deriveBytes(masterKey, HELD_LABELS[what], 32, epoch.id);
+  return sealSecret(key, heldContext(stack, epoch, what), secret);
 }
 
 /**
- * Opens the root token of an epoch that has one.
+ * Opens the root token or the private PGP key of an epoch that has one.
  *
  * @throws UserError (keyFile) where it does not open
  */
-export function openRootToken(masterKey: Buffer, path: string, stack: string, epoch: Epoch): string {
-  const key = deriveBytes(masterKey, LABELS.vaultRootToken, 32, epoch.id);
-  const token = openSecret(key, tokenContext(stack, epoch), epoch.rootToken ?? "");
-  if (token === undefined) throw damaged(path, `the root token of epoch ${epoch.id} does not open`);
-  return token.toString();
+export function openHeld(masterKey: Buffer, path: string, stack: string, epoch: Epoch, what: Held): Buffer {
+  const key = deriveBytes(masterKey, HELD_LABELS[what], 32, epoch.id);
+  const secret = openSecret(key, heldContext(stack, epoch, what), epoch[what] ?? "");
+  if (secret === undefined) throw damaged(path, `the ${what} of epoch ${epoch.id} does not open`);
+  return secret;
 }
 
 /** 16 hex characters by which a share is recognised: needs the master key, so that it cannot be guessed at. */
@@ -70,6 +74,6 @@ function shareContext(stack: string, { id, n, t }: Place, index: number): string
   return JSON.stringify({ v: 1, vault: stack, epoch: id, i: index, n, t });
 }
 
-function tokenContext(stack: string, { id }: Place): string {
-  return JSON.stringify({ v: 1, vault: stack, epoch: id, rootToken: true });
+function heldContext(stack: string, { id }: Place, what: Held): string {
+  return JSON.stringify({ v: 1, vault: stack, epoch: id, [what]: true });
 }

@@ -2,8 +2,8 @@ import { deriveBytes, LABELS } from "../keys/labels.ts";
 import { damaged, serialiseDocument, verifyDocument } from "../keys/signed-document.ts";
 import type { SshTarget } from "../ssh-target.ts";
 import type { Effects } from "./effects.ts";
-import { emptyShareFile, type Epoch, parseShareFile, type ShareFileBody } from "./share-file.ts";
-import { openRootToken, openShare, paperShare, sealRootToken, sealShare, shareMac } from "./share-sealing.ts";
+import { emptyShareFile, type Epoch, parseShareFile, type SealedShare, type ShareFileBody } from "./share-file.ts";
+import { openHeld, openShare, paperShare, sealHeld, sealShare, shareMac } from "./share-sealing.ts";
 
 type FileEffects = Pick<Effects, "readShareFile" | "writeShareFile">;
 
@@ -37,7 +37,13 @@ export class ShareStore {
 
   /** The epoch in force; `undefined` before the first one. */
   get epoch(): Epoch | undefined {
-    return this.#body.epochs.at(-1);
+    return this.pendingRekey === undefined ? this.#body.epochs.at(-1) : this.#body.epochs.at(-2);
+  }
+
+  /** New shares of which it is not known yet whether they or those in force open Vault. */
+  get pendingRekey(): Epoch | undefined {
+    const last = this.#body.epochs.at(-1);
+    return last?.rekeyOf === undefined || last.phase === "COMMITTED" ? undefined : last;
   }
 
   /**
@@ -69,18 +75,53 @@ export class ShareStore {
 
   /** Changes the epoch in force. */
   async updateEpoch(change: Partial<Epoch>): Promise<void> {
-    const epochs = this.#body.epochs.with(-1, { ...this.#current(), ...change });
+    const current = this.#current();
+    const epochs = this.#body.epochs.map((epoch) => (epoch === current ? { ...epoch, ...change } : epoch));
+    await this.#write({ ...this.#body, epochs });
+  }
+
+  /** Adds an epoch of which nothing but the intention exists, with the private PGP key for its secrets. */
+  async addIntent(epoch: Omit<Epoch, "pgpKey">, pgpKey: Buffer): Promise<void> {
+    await this.addEpoch({
+      ...epoch,
+      pgpKey: sealHeld(this.#masterKey, this.#body.stack, epoch, "pgpKey", pgpKey),
+    });
+  }
+
+  /**
+   * Adds the shares that are to replace those in force; returns after they have been read back and compared.
+   *
+   * @param epoch without shares
+   */
+  async addRekey(epoch: Epoch, shares: readonly Buffer[]): Promise<void> {
+    await this.addEpoch({ ...epoch, shares: this.#sealed(epoch, shares) });
+    await this.load();
+    const stored = this.shares(this.pendingRekey);
+    if (!stored.every((share, at) => shares[at]?.equals(share))) {
+      throw damaged(this.#path, "what was written does not read back");
+    }
+  }
+
+  /** Ends a pending rekey: its shares are in force from now on, or are forgotten. */
+  async endRekey(isInForce: boolean): Promise<void> {
+    const pending = this.pendingRekey;
+    const { clusterId } = this.#current();
+    const others = this.#body.epochs.filter((epoch) => epoch !== pending);
+    const epochs =
+      isInForce && pending !== undefined ? [...others, { ...pending, phase: "COMMITTED" as const, clusterId }] : others;
     await this.#write({ ...this.#body, epochs });
   }
 
   /** Keeps what Vault handed out once and never again; returns after it has been read back and compared. */
   async storeSecrets(shares: readonly Buffer[], rootToken: string): Promise<void> {
-    const epoch = this.#current();
-    await this.updateEpoch({
+    const { pgpKey: _, ...epoch } = this.#current();
+    const stored: Epoch = {
+      ...epoch,
       phase: "STORED",
-      rootToken: sealRootToken(this.#masterKey, this.#body.stack, epoch, rootToken),
-      shares: shares.map((share, at) => sealShare(this.#masterKey, this.#body.stack, epoch, at + 1, share)),
-    });
+      rootToken: sealHeld(this.#masterKey, this.#body.stack, epoch, "rootToken", Buffer.from(rootToken)),
+      shares: this.#sealed(epoch, shares),
+    };
+    await this.#write({ ...this.#body, epochs: this.#body.epochs.with(-1, stored) });
     await this.load();
     const same = this.shares().every((share, at) => shares[at]?.equals(share)) && this.rootToken() === rootToken;
     if (!same) throw damaged(this.#path, "what was written does not read back");
@@ -122,7 +163,16 @@ export class ShareStore {
 
   /** The initial root token of the epoch in force, in clear. */
   rootToken(): string {
-    return openRootToken(this.#masterKey, this.#path, this.#body.stack, this.#current());
+    return openHeld(this.#masterKey, this.#path, this.#body.stack, this.#current(), "rootToken").toString();
+  }
+
+  /** The private PGP key of an epoch at INTENT, in clear. */
+  pgpKey(): Buffer {
+    return openHeld(this.#masterKey, this.#path, this.#body.stack, this.#current(), "pgpKey");
+  }
+
+  #sealed(epoch: Pick<Epoch, "id" | "n" | "t">, shares: readonly Buffer[]): SealedShare[] {
+    return shares.map((share, at) => sealShare(this.#masterKey, this.#body.stack, epoch, at + 1, share));
   }
 
   #current(): Epoch {

@@ -38,15 +38,6 @@ export class VaultClient {
     return (await this.#send({ method: "GET", path: "sys/health" })).status === 200;
   }
 
-  /** Initialises an empty Vault. The answer is given once: it must be stored before anything else is done. */
-  async initialise(n: number, t: number): Promise<{ shares: Buffer[]; rootToken: string }> {
-    const body = { secret_shares: n, secret_threshold: t };
-    const answer = (await this.#call({ method: "PUT", path: "sys/init", body })).body;
-    const { keys_base64: keys, root_token: rootToken } = answer;
-    if (!Array.isArray(keys) || typeof rootToken !== "string") throw unexpected("sys/init", "no shares in the answer");
-    return { shares: keys.map((key) => Buffer.from(String(key), "base64")), rootToken };
-  }
-
   /** Drops shares that were entered before. It is a request of its own: with `key` beside it, Vault ignores the key. */
   async resetUnseal(): Promise<void> {
     await this.#call({ method: "PUT", path: "sys/unseal", body: { reset: true } });

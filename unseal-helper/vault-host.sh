@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Looks after Vault's container and data volume on the VM; runs there as root, fed through ssh:
-#   bash -s -- OWNER COMMAND [MARKER]
+#   bash -s -- OWNER COMMAND [ARGUMENT...]
 # Exit codes and messages as in errors.ts.
 set -euo pipefail
 
@@ -22,7 +22,7 @@ check_owner() {
     fail 8 "vm: the $2 $3 belongs to \"$found\", not to this foundation ($1)" "docker $2 inspect $3 (on the VM)"
 }
 
-read_marker() {
+read_if_there() {
   if [ -e "$1" ]; then cat -- "$1"; fi
 }
 
@@ -34,12 +34,40 @@ write_marker() {
   sync -f -- "$1"
 }
 
+# initialise SPOOL N T PGP-KEY: asks sys/init from here and keeps the answer, which is ciphertext, before it passes it
+# on. HTTP/1.0, so that the answer comes in one piece and ends with the connection; bash speaks it without a program.
+initialise() {
+  local spool=$1 n=$2 t=$3 key=$4 keys="" body status
+  for ((i = 0; i < n; i++)); do keys+=${keys:+,}\"$key\"; done
+  body="{\"secret_shares\":$n,\"secret_threshold\":$t,\"pgp_keys\":[$keys],\"root_token_pgp_key\":\"$key\"}"
+  exec 3<>/dev/tcp/127.0.0.1/8200 || fail 7 "vault: nothing answers" "docker logs --tail 50 vault (on the VM)"
+  printf 'POST /v1/sys/init HTTP/1.0\r\nHost: 127.0.0.1\r\nX-Vault-Request: true\r\nContent-Length: %d\r\n\r\n%s' \
+    "${#body}" "$body" >&3
+  timeout 60 cat <&3 >"$spool.raw"
+  status=$(head -n 1 "$spool.raw" | tr -d '\r')
+  case $status in
+    "HTTP/1."?" 200 "*) ;;
+    *) fail 1 "vault: sys/init: answered $status" "docker logs --tail 50 vault (on the VM)" ;;
+  esac
+  sed '1,/^\r*$/d' "$spool.raw" >"$spool.part"
+  sync -- "$spool.part"
+  mv -- "$spool.part" "$spool"
+  sync -f -- "$spool"
+  rm -f -- "$spool.raw"
+  cat -- "$spool"
+}
+
+shred_spool() {
+  find "$1" -mindepth 1 -maxdepth 1 -type f -name '.foundation-init.*' -exec shred -u -- {} +
+  sync -f -- "$1"
+}
+
 # Empties the volume; the marker goes last, so that a wipe that was cut short is done again.
 wipe() {
   local directory=$1 marker=$2 expected=$3
   [ "$(docker container inspect -f '{{.State.Running}}' "$container")" = false ] ||
     fail 1 "vm: the container $container runs; its volume is not wiped" "run the command again"
-  [ "$(read_marker "$marker")" = "$expected" ] ||
+  [ "$(read_if_there "$marker")" = "$expected" ] ||
     fail 8 "vm: the volume $volume does not carry the marker of this initialisation" "nothing was changed"
   find "$directory" -mindepth 1 -maxdepth 1 ! -path "$marker" -exec rm -rf -- {} +
   sync -f -- "$directory"
@@ -47,7 +75,8 @@ wipe() {
 }
 
 main() {
-  local owner=$1 command=$2 directory marker
+  local owner=$1 command=$2 directory marker spool
+  umask 077
   # A command of a run that was killed may still be at work; two at once could undo each other.
   exec 9>/run/foundation-vault-host.lock
   flock -w 60 9 || fail 1 "vm: an earlier command on Vault's volume does not end" "ps -ef (on the VM)"
@@ -55,9 +84,13 @@ main() {
   check_owner "$owner" volume "$volume"
   directory=$(docker volume inspect -f '{{.Mountpoint}}' "$volume")
   marker=$directory/.foundation-epoch
+  spool=$directory/.foundation-init.${3-}
   case $command in
-    read-marker) read_marker "$marker" ;;
+    read-marker) read_if_there "$marker" ;;
     write-marker) write_marker "$marker" "$3" ;;
+    initialise) initialise "$spool" "$4" "$5" "$6" ;;
+    read-spool) read_if_there "$spool" ;;
+    shred-spool) shred_spool "$directory" ;;
     wipe) wipe "$directory" "$marker" "$3" ;;
     start) docker start "$container" >/dev/null ;;
     stop) docker stop -t 30 "$container" >/dev/null ;;

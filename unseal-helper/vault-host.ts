@@ -33,8 +33,10 @@ export function unreachable({ address, user, port }: SshTarget, code: number, st
 }
 
 /** What vault-host.sh can do. */
-export type HostCommand =
-  readonly ["read-marker" | "start" | "stop" | "restart"] | readonly ["write-marker" | "wipe", string];
+export type HostCommand = readonly [
+  "read-marker" | "write-marker" | "initialise" | "read-spool" | "shred-spool" | "start" | "stop" | "restart" | "wipe",
+  ...words: string[],
+];
 
 /** The VM that runs Vault, through the system's `ssh`. */
 export class VaultHost {
@@ -60,10 +62,10 @@ export class VaultHost {
    * @returns its output without the last line end
    * @throws UserError with the message, hint and exit code of the script
    */
-  async run([command, marker]: HostCommand): Promise<string> {
-    const words = [this.#owner, command, ...(marker === undefined ? [] : [`'${marker}'`])];
+  async run([command, ...more]: HostCommand): Promise<string> {
     // The remote shell splits this line, so nothing in it may have a meaning to a shell.
-    if (marker !== undefined && !/^[0-9a-z-]+ [A-Z]+$/.test(marker)) throw new Error(`bad marker ${marker}`);
+    for (const word of more) if (!/^[\w+/= -]+$/.test(word)) throw new Error(`bad argument ${word}`);
+    const words = [this.#owner, command, ...more.map((word) => (/^[\w-]+$/.test(word) ? word : `'${word}'`))];
     const remote = `${this.#sudo()}timeout ${TIMEOUT_SECONDS} bash -s -- ${words.join(" ")}`;
     const options = { env: this.#env, input: this.#script, timeoutSeconds: TIMEOUT_SECONDS + 30 };
     const { code, stdout, stderr } = await run(["ssh", ...sshArguments(this.#target), remote], options);

@@ -24,7 +24,7 @@ describe("ensure", () => {
       "GET sys/seal-status",
       ...write, // INTENT
       "write marker",
-      "PUT sys/init",
+      "initialise",
       ...write, // STORED
       "read file",
       "read marker",
@@ -32,6 +32,7 @@ describe("ensure", () => {
       "GET sys/seal-status",
       ...["PUT sys/unseal", "PUT sys/unseal", "PUT sys/unseal", "PUT sys/unseal"],
       ...["GET sys/health", "GET sys/seal-status"],
+      "shred spool",
       ...write, // COMMITTED
       ...["GET sys/seal-status", "GET sys/health", "GET sys/seal-status"],
       ...write, // target
@@ -286,7 +287,7 @@ describe("the AppRole", () => {
 
 async function halfInitialised(): Promise<FakeWorld> {
   const world = new FakeWorld();
-  const fault: Fault = (_, name) => (name === "PUT sys/init" ? "after" : undefined);
+  const fault: Fault = (_, name) => (name === "initialise" ? "after" : undefined);
   await expect(world.ensure(fault)).rejects.toThrow(Killed);
   return world;
 }

@@ -1,9 +1,11 @@
 import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { VaultRequest } from "../../unseal-helper/effects.ts";
+import { createMessage, encrypt as pgpEncrypt, readKey } from "openpgp";
+import type { VaultRequest, VaultResponse } from "../../unseal-helper/effects.ts";
+import { answerEncrypted } from "./encrypted-init.ts";
 import { FakeVault } from "./fake-vault.ts";
 
 /** What `ssh` was started with. */
@@ -36,10 +38,9 @@ export class FakeVm {
         const method = request.method as VaultRequest["method"];
         this.requests.push(`${method} ${path}`);
         this.#noticeRestart();
-        const token = request.headers["x-vault-token"] as string | undefined;
-        const body = text === "" ? undefined : (JSON.parse(text) as object);
-        const answer = this.vault.answer({ method, path, ...(token && { token }), ...(body && { body }) });
-        response.writeHead(answer.status).end(answer.status === 204 ? "" : JSON.stringify(answer.body));
+        void this.#answer(request, { method, path }, text).then(({ status, body }) =>
+          response.writeHead(status).end(status === 204 ? "" : JSON.stringify(body)),
+        );
       });
     });
     await new Promise<void>((resolve) => this.#server?.listen(0, "127.0.0.1", resolve));
@@ -67,6 +68,18 @@ export class FakeVm {
     rmSync(this.directory, { recursive: true });
   }
 
+  async #answer(
+    { headers }: IncomingMessage,
+    call: Pick<VaultRequest, "method" | "path">,
+    text: string,
+  ): Promise<VaultResponse> {
+    const token = headers["x-vault-token"] as string | undefined;
+    const body = text === "" ? undefined : (JSON.parse(text) as object);
+    const request = { ...call, ...(token && { token }), ...(body && { body }) };
+    if (call.path === "sys/init") return await answerEncrypted(this.vault, { ...request, method: "PUT" }, encrypt);
+    return this.vault.answer(request);
+  }
+
   #noticeRestart(): void {
     if (!existsSync(this.#restarted)) return;
     rmSync(this.#restarted);
@@ -81,6 +94,13 @@ export class FakeVm {
   }
 }
 
+async function encrypt(publicKey: string, text: string): Promise<string> {
+  const message = await createMessage({ text });
+  const encryptionKeys = await readKey({ binaryKey: Buffer.from(publicKey, "base64") });
+  const encrypted = await pgpEncrypt({ message, encryptionKeys, format: "binary" });
+  return Buffer.from(encrypted as Uint8Array).toString("base64");
+}
+
 /** `-W` connects to the fake Vault; anything else is a command line that a shell runs, with /run in the test's directory. */
 function sshProgram(calls: string, directory: string, port: number): string {
   return `#!${process.execPath}
@@ -88,7 +108,8 @@ const { appendFileSync, readFileSync } = require("node:fs");
 const { spawn } = require("node:child_process");
 const argv = process.argv.slice(2);
 appendFileSync(${JSON.stringify(calls)}, JSON.stringify({ argv, env: process.env }) + "\\n");
-const local = (text) => text.replaceAll("/run/", ${JSON.stringify(directory + "/")});
+const local = (text) => text.replaceAll("/run/", ${JSON.stringify(directory + "/")})
+  .replaceAll("/dev/tcp/127.0.0.1/8200", "/dev/tcp/127.0.0.1/${port}");
 if (argv[0] === "-W") {
   const socket = require("node:net").connect(${port}, "127.0.0.1");
   socket.on("error", () => process.exit(255));

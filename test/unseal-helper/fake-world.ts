@@ -1,17 +1,31 @@
-import { randomUUID } from "node:crypto";
+import { randomBytes, randomUUID } from "node:crypto";
 import { EXIT, UserError } from "../../errors.ts";
 import { deriveSecrets } from "../../keys/derive.ts";
-import { type Effects, VaultUnavailable } from "../../unseal-helper/effects.ts";
+import { type Effects, type Pgp, VaultUnavailable } from "../../unseal-helper/effects.ts";
 import { ensure, type EnsureResult } from "../../unseal-helper/ensure.ts";
 import { ShareStore } from "../../unseal-helper/share-store.ts";
 import type { Tools } from "../../unseal-helper/unseal.ts";
 import { VaultClient } from "../../unseal-helper/vault-client.ts";
+import { openSecret, sealSecret } from "../../keys/sealed-box.ts";
+import { answerEncrypted } from "./encrypted-init.ts";
 import { FakeVault } from "./fake-vault.ts";
 
 export const MASTER_KEY = Buffer.alloc(32, 3);
 export const CREDENTIALS = deriveSecrets(MASTER_KEY).vaultAppRole("pulumi");
 export const TARGET = { address: "vm.test", user: "root", port: 22, hostKey: "ssh-ed25519 AAAA" };
 export const SHARE_FILE = "keys/stacks/prod.shares.json";
+
+// Thousands of initialisations: PGP itself is tested in pgp.test.ts and against the real Vault.
+const fastPgp: Pgp = {
+  newPrivateKey: () => Promise.resolve(randomBytes(32)),
+  publicKeyOf: (key) => Promise.resolve(key.toString("base64")),
+  decrypt: (key, message) => {
+    const secret = openSecret(key, "pgp", message.toString("base64"));
+    return secret === undefined ? Promise.reject(new Error("not for this key")) : Promise.resolve(secret);
+  },
+};
+const fastEncrypt = (key: string, text: string): Promise<string> =>
+  Promise.resolve(sealSecret(Buffer.from(key, "base64"), "pgp", Buffer.from(text)));
 
 /** The process is gone: nothing after this effect happens. */
 export class Killed extends Error {}
@@ -24,6 +38,8 @@ export class FakeWorld {
   vault = new FakeVault();
   running = true;
   marker: string | undefined;
+  /** what sys/init answered, on the VM's disk */
+  spool: { epochId: string; text: string } | undefined;
   file: string | undefined;
   locked = false;
   wipes = 0;
@@ -70,6 +86,18 @@ export class FakeWorld {
         }),
       readMarker: () => effect("read marker", () => this.marker),
       writeMarker: (marker) => effect("write marker", () => void (this.marker = marker)),
+      initialiseVault: ({ epochId, n, t, pgpPublicKey: key }) =>
+        effect("initialise", async () => {
+          if (!this.running) throw new VaultUnavailable("connection refused");
+          const body = { secret_shares: n, secret_threshold: t, pgp_keys: Array(n).fill(key), root_token_pgp_key: key };
+          const answer = await answerEncrypted(this.vault, { method: "PUT", path: "sys/init", body }, fastEncrypt);
+          if (answer.status !== 200) throw new UserError(`vault: sys/init: answered ${answer.status}`, "", EXIT.failed);
+          this.spool = { epochId, text: JSON.stringify(answer.body) };
+          return this.spool.text;
+        }),
+      readSpool: (epochId) =>
+        effect("read spool", () => (this.spool?.epochId === epochId ? this.spool.text : undefined)),
+      shredSpool: () => effect("shred spool", () => void (this.spool = undefined)),
       stopVault: () => effect("stop", () => void (this.running = false)),
       startVault: () => effect("start", () => this.#start()),
       restartVault: () => effect("restart", () => this.vault.restart()),
@@ -82,6 +110,7 @@ export class FakeWorld {
       monotonicNow: () => clock,
       now: () => new Date(0),
       newId: () => randomUUID(),
+      pgp: fastPgp,
       log: (line) => this.log.push(line),
     };
   }
@@ -101,6 +130,7 @@ export class FakeWorld {
     if (this.vault.storage?.hasData) throw new Error("DATA WIPED");
     this.vault.storage = undefined;
     this.marker = undefined;
+    this.spool = undefined;
     this.wipes++;
   }
 }

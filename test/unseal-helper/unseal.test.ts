@@ -111,7 +111,7 @@ describe("unseal", () => {
       exitCode: EXIT.uninitialised,
     });
     const half = new FakeWorld();
-    await half.ensure((_count, name) => (name === "PUT sys/init" ? "after" : undefined)).catch(() => undefined);
+    await half.ensure((_count, name) => (name === "initialise" ? "after" : undefined)).catch(() => undefined);
     await expect(unseal(half)).rejects.toMatchObject({
       message: expect.stringMatching(/^vault: initialisation of epoch \S+ stopped half-way$/) as string,
       exitCode: EXIT.halfDone,
