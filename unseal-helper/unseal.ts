@@ -1,11 +1,16 @@
 import { EXIT, UserError } from "../errors.ts";
 import type { Effects } from "./effects.ts";
+import { tooFew } from "./share-collection.ts";
 import type { Epoch } from "./share-file.ts";
 import type { ShareStore } from "./share-store.ts";
 import type { SealStatus, VaultClient } from "./vault-client.ts";
 import { waitForActive, waitForVault } from "./waiting.ts";
 
 const ATTEMPTS = 2;
+const ENSURE = "npx foundation vault ensure";
+
+/** What opening needs of the world, beside Vault. */
+export type OpeningEffects = Pick<Effects, "sleep" | "monotonicNow" | "log">;
 
 /** What a command works with. */
 export interface Tools {
@@ -22,23 +27,45 @@ export interface Unsealed {
   readonly version: string;
 }
 
+/** What {@link openVault} needs to know of a set of shares. */
+export type Lock = Pick<Epoch, "id" | "n" | "t" | "clusterId">;
+
 /**
  * Opens Vault with the shares of the epoch in force and waits until it takes requests.
+ *
+ * @param shares the shares to enter, asked for only where Vault is sealed; without it those in the file
+ * @throws UserError (uninitialised, halfDone, refused) where it must not or cannot be opened; (passphrase) for too few
+ */
+export async function unsealVault(
+  { effects, vault, store }: Tools,
+  shares: (epoch: Epoch) => Promise<Buffer[]> = (epoch) => Promise.resolve(store.shares(epoch)),
+): Promise<Unsealed> {
+  const status = await waitForVault(vault, effects);
+  const epoch = epochOf(store, status);
+  return await openVault({ effects, vault }, epoch, () => shares(epoch));
+}
+
+/**
+ * Opens Vault with a set of shares.
  *
  * Safe to run again and beside another operator: shares entered before are dropped first, nothing is entered
  * into a Vault with other numbers of shares, and the identity of what was opened is compared.
  *
- * @throws UserError (uninitialised, halfDone, refused) where it must not or cannot be opened
+ * @throws UserError (uninitialised, refused) where it must not or cannot be opened; (passphrase) for too few shares
  */
-export async function unsealVault({ effects, vault, store }: Tools): Promise<Unsealed> {
+export async function openVault(
+  { effects, vault }: Pick<Tools, "vault"> & { effects: OpeningEffects },
+  lock: Lock,
+  shares: () => Promise<Buffer[]>,
+): Promise<Unsealed> {
   const before = await waitForVault(vault, effects);
-  const epoch = epochOf(store, before);
-  if (before.sealed) await enterShares({ effects, vault, store }, epoch);
+  requireSameNumbers(before, lock);
+  if (before.sealed) await enterShares({ effects, vault }, lock, await shares());
   await waitForActive(vault, effects);
   const { clusterId, version } = await vault.sealStatus();
   if (clusterId === null) throw new UserError("vault: unsealed, but has no cluster id", "run again", EXIT.failed);
-  if (epoch.clusterId !== null && epoch.clusterId !== clusterId) {
-    throw foreign(`its cluster id is ${clusterId}, the share file says ${epoch.clusterId}`);
+  if (lock.clusterId !== null && lock.clusterId !== clusterId) {
+    throw foreign(`its cluster id is ${clusterId}, the share file says ${lock.clusterId}`);
   }
   return { changed: before.sealed, clusterId, version };
 }
@@ -54,27 +81,38 @@ export function foreign(what: string): UserError {
 
 function epochOf(store: ShareStore, status: SealStatus): Epoch {
   const { epoch } = store;
-  const hint = "npx foundation vault ensure";
-  if (!status.initialized) throw new UserError("vault: never initialised", hint, EXIT.uninitialised);
+  if (!status.initialized) throw uninitialised();
   if (epoch === undefined) throw foreign("it is initialised, the share file has no shares");
   if (epoch.phase === "INTENT") {
-    throw new UserError(`vault: initialisation of epoch ${epoch.id} stopped half-way`, hint, EXIT.halfDone);
-  }
-  // Shares are never shown to a Vault that is visibly another one.
-  if (status.n !== epoch.n || status.t !== epoch.t) {
-    throw foreign(`it wants ${status.t} of ${status.n} shares, epoch ${epoch.id} has ${epoch.t} of ${epoch.n}`);
+    throw new UserError(`vault: initialisation of epoch ${epoch.id} stopped half-way`, ENSURE, EXIT.halfDone);
   }
   return epoch;
 }
 
-async function enterShares({ effects, vault, store }: Tools, epoch: Epoch): Promise<void> {
-  const shares = store.shares();
+/** Shares are never shown to a Vault that is visibly another one. */
+function requireSameNumbers(status: SealStatus, lock: Lock): void {
+  if (!status.initialized) throw uninitialised();
+  if (status.n !== lock.n || status.t !== lock.t) {
+    throw foreign(`it wants ${status.t} of ${status.n} shares, epoch ${lock.id} has ${lock.t} of ${lock.n}`);
+  }
+}
+
+function uninitialised(): UserError {
+  return new UserError("vault: never initialised", ENSURE, EXIT.uninitialised);
+}
+
+async function enterShares(
+  { effects, vault }: Pick<Tools, "vault"> & { effects: OpeningEffects },
+  lock: Lock,
+  shares: readonly Buffer[],
+): Promise<void> {
+  if (shares.length < lock.t) throw tooFew(shares.length, lock.t);
   for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
-    if (await enterOnce(vault, shares, epoch.t)) return;
+    if (await enterOnce(vault, shares, lock.t)) return;
     if (attempt < ATTEMPTS) effects.log("vault: the shares were not taken as sent; trying once more");
   }
   throw new UserError(
-    `vault: the shares of epoch ${epoch.id} do not open it`,
+    `vault: the shares of epoch ${lock.id} do not open it`,
     "if somebody else is entering shares, let one of you finish; else this Vault has other keys: restore a snapshot of this epoch",
     EXIT.refused,
   );

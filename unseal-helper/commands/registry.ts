@@ -1,8 +1,19 @@
 import type { Command } from "./command.ts";
 import { ensureCommand } from "./ensure.ts";
 import { sealCommand } from "./seal.ts";
+import { sharesCheckCommand } from "./shares-check.ts";
+import { sharesIssueCommand } from "./shares-issue.ts";
+import { sharesPrintCommand } from "./shares-print.ts";
 import { statusCommand } from "./status.ts";
 import { unsealCommand } from "./unseal.ts";
 
 /** Every command, in the order of the help. */
-export const COMMANDS: readonly Command[] = [statusCommand, ensureCommand, unsealCommand, sealCommand];
+export const COMMANDS: readonly Command[] = [
+  statusCommand,
+  ensureCommand,
+  unsealCommand,
+  sealCommand,
+  sharesPrintCommand,
+  sharesCheckCommand,
+  sharesIssueCommand,
+];

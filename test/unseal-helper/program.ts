@@ -1,0 +1,59 @@
+import { spawn } from "node:child_process";
+import { join } from "node:path";
+import { deriveSecrets } from "../../keys/derive.ts";
+import { createKeyFile, openKeyFile } from "../../keys/keyfile.ts";
+import { FakeVm } from "./fake-vm.ts";
+
+export const PASSPHRASE = "hatbox-outlook-clover-vanish-jukebox-ripple-oversleep";
+const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEw9yl2wxFCGfOWn5SJupUXbM+9otHauUy1D0UgAumjN";
+
+/** How a run of the program ended. */
+export interface Result {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** The real program, each run a process of its own, beside a fake VM. */
+export class Program {
+  readonly vm = new FakeVm();
+  readonly keys = join(this.vm.directory, "keys");
+  readonly keyFile = join(this.keys, "prod.key.json");
+  readonly shareFile = join(this.keys, "prod.shares.json");
+  /** everything that any run printed */
+  output = "";
+  masterKey: Buffer = Buffer.alloc(0);
+
+  async start(): Promise<void> {
+    await createKeyFile({ path: this.keyFile, stack: "prod", passphrase: Buffer.from(PASSPHRASE), scryptCost: 2 });
+    this.masterKey = await openKeyFile({ path: this.keyFile, passphrase: Buffer.from(PASSPHRASE) });
+    await this.vm.start(deriveSecrets(this.masterKey).ownerId);
+    const ready = await this.run("ensure", "--host", "root@vm.test", "--host-key", HOST_KEY);
+    if (ready.code !== 0) throw new Error(ready.stderr);
+  }
+
+  /** With the passphrase in the environment. */
+  run(...argv: string[]): Promise<Result> {
+    return this.runWith({}, ...argv);
+  }
+
+  /** @param input what the descriptors 3 and 4 hold; without `env` the passphrase is in the environment */
+  async runWith(
+    input: { env?: Record<string, string>; fd3?: string; fd4?: string; cwd?: string },
+    ...argv: string[]
+  ): Promise<Result> {
+    const main = join(import.meta.dirname, "../../unseal-helper/main.ts");
+    const env = this.vm.environment(input.env ?? { PULUMI_CONFIG_PASSPHRASE: PASSPHRASE });
+    const stdio = ["ignore", "pipe", "pipe", "pipe", "pipe"] as const;
+    const cwd = input.cwd ?? process.cwd();
+    const child = spawn(process.execPath, [main, ...argv, "--keys", this.keys], { env, cwd, stdio: [...stdio] });
+    (child.stdio[3] as NodeJS.WritableStream).on("error", () => undefined).end(input.fd3 ?? "");
+    (child.stdio[4] as NodeJS.WritableStream).on("error", () => undefined).end(input.fd4 ?? "");
+    const result: Result = { code: null, stdout: "", stderr: "" };
+    child.stdout?.on("data", (chunk: Buffer) => (result.stdout += chunk.toString()));
+    child.stderr?.on("data", (chunk: Buffer) => (result.stderr += chunk.toString()));
+    result.code = await new Promise((resolve) => child.on("close", resolve));
+    this.output += result.stdout + result.stderr;
+    return result;
+  }
+}
