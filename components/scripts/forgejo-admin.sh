@@ -33,7 +33,8 @@ main() {
   local admin=$1 email=$2 organisation=$3 password token name
   IFS= read -r password
   [[ $password =~ ^[A-Za-z0-9]+$ ]] || fail "password has unexpected characters"
-  if ! forgejo admin user list --admin | awk 'NR > 1 { print $2 }' | grep -qx "$admin"; then
+  # Not grep -q: it ends at the first match, and what still writes into the pipe would fail.
+  if ! forgejo admin user list --admin | awk 'NR > 1 { print $2 }' | grep -Fx -- "$admin" >/dev/null; then
     forgejo admin user create --admin --username "$admin" --email "$email" --random-password --must-change-password=false \
       >/dev/null || fail "cannot create the admin user $admin"
   fi

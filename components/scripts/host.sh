@@ -9,7 +9,7 @@ fail() { # CODE MESSAGE HINT
   exit "$1"
 }
 
-# Replaces FILE by stdin if it differs; succeeds only if it did.
+# Replaces FILE by stdin if it differs.
 replace() { # FILE MODE
   local new
   mkdir -p "$(dirname "$1")"
@@ -17,10 +17,20 @@ replace() { # FILE MODE
   cat >"$new"
   if cmp -s "$new" "$1"; then
     rm -f "$new"
-    return 1
+    return
   fi
   chmod "$2" "$new"
   mv -f "$new" "$1"
+}
+
+# Whether the files are as they were when they last took effect. A run that was killed between writing a file and
+# telling the daemon is made up for in this way.
+is_applied() { # NAME
+  sha256sum --status -c "/var/lib/foundation/$1.sha256" 2>/dev/null
+}
+
+applied() { # NAME FILE...
+  sha256sum "${@:2}" >"/var/lib/foundation/$1.sha256"
 }
 
 install_packages() {
@@ -49,22 +59,24 @@ install_packages() {
 }
 
 configure_docker() {
-  local stamp=/var/lib/foundation/daemon.json.sha256 file=/etc/docker/daemon.json changed=0
+  local file=/etc/docker/daemon.json unit=/etc/systemd/system/docker.service.d/foundation.conf
   # A daemon.json that somebody else wrote says things we must not silently drop.
-  if [ -s "$file" ] && ! { [ -f "$stamp" ] && sha256sum --status -c "$stamp"; } 2>/dev/null; then
+  if [ -s "$file" ] && ! grep -qxF "$(sha256sum "$file")" /var/lib/foundation/docker.sha256 2>/dev/null; then
     daemon_options | cmp -s - "$file" ||
       fail 8 "$file was written by somebody else" "move its options away and run again: mv $file $file.before"
   fi
-  if daemon_options | replace "$file" 0644; then changed=1; fi
-  sha256sum "$file" >"$stamp"
+  daemon_options | replace "$file" 0644
   # The filter must stand before the first published port, so it is loaded before the daemon starts.
-  if replace /etc/systemd/system/docker.service.d/foundation.conf 0644 <<'UNIT'; then changed=1; fi
+  replace "$unit" 0644 <<'UNIT'
 [Service]
 ExecStartPre=/usr/local/lib/foundation/firewall
 UNIT
-  if [ "$changed" = 1 ]; then
+  if ! is_applied docker; then
     systemctl daemon-reload
+    # Earlier failures count against the start limit, and would be held against this start too.
+    systemctl reset-failed docker 2>/dev/null || true
     systemctl restart docker || fail 9 "Docker does not start" "on the VM: journalctl -u docker -n 50"
+    applied docker "$file" "$unit"
   fi
   systemctl is-active --quiet docker || systemctl start docker ||
     fail 9 "Docker does not start" "on the VM: journalctl -u docker -n 50"
@@ -86,28 +98,32 @@ JSON
 
 # Many short SSH sessions at once are how containers are deployed; the defaults drop a quarter of them.
 configure_sshd() {
-  if replace /etc/ssh/sshd_config.d/10-foundation.conf 0644 <<'CONF'; then
+  local file=/etc/ssh/sshd_config.d/10-foundation.conf
+  replace "$file" 0644 <<'CONF'
 MaxSessions 64
 MaxStartups 64:30:128
 CONF
-    sshd -t || { rm -f /etc/ssh/sshd_config.d/10-foundation.conf; fail 9 "sshd refuses its new limits" "on the VM: sshd -t"; }
+  if ! is_applied sshd; then
+    sshd -t || { rm -f "$file"; fail 9 "sshd refuses its new limits" "on the VM: sshd -t"; }
     systemctl reload ssh
+    applied sshd "$file"
   fi
 }
 
 configure_firewall() { # FORGE_SSH_PORT
-  local reload=0
-  if printf 'PORTS="80 443 %s"\n' "$1" | replace /etc/foundation/firewall.conf 0644; then reload=1; fi
-  if ! sha256sum --status -c /var/lib/foundation/firewall.sha256 2>/dev/null; then reload=1; fi
-  if [ "$reload" = 1 ]; then
+  local file=/etc/foundation/firewall.conf
+  printf 'PORTS="80 443 %s"\n' "$1" | replace "$file" 0644
+  if ! is_applied firewall; then
     /usr/local/lib/foundation/firewall
-    sha256sum /usr/local/lib/foundation/firewall >/var/lib/foundation/firewall.sha256
+    applied firewall "$file" /usr/local/lib/foundation/firewall
   fi
 }
 
 configure_log_rotation() {
-  # Vault reopens its audit file on SIGHUP; an audit disk that fills up stops Vault.
-  replace /etc/logrotate.d/foundation-vault 0644 <<'CONF' || true
+  # An audit disk that fills up stops Vault. On SIGHUP it opens its audit file anew, and creates it: logrotate cannot,
+  # it knows owners only by name. Not `docker kill`: whatever the signal, Docker takes that for a manual stop, and the
+  # container would not come back after a crash or a reboot.
+  replace /etc/logrotate.d/foundation-vault 0644 <<'CONF'
 /var/lib/docker/volumes/vault-logs/_data/audit.log {
   size 50M
   rotate 10
@@ -116,9 +132,9 @@ configure_log_rotation() {
   missingok
   notifempty
   su root root
-  create 0600 100 1000
+  nocreate
   postrotate
-    docker kill --signal HUP vault >/dev/null 2>&1 || true
+    pid=$(docker inspect --format '{{.State.Pid}}' vault 2>/dev/null) && [ "$pid" -gt 0 ] && kill -HUP "$pid" || true
   endscript
 }
 CONF

@@ -1,0 +1,279 @@
+import { spawnSync } from "node:child_process";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { hostInstaller } from "../../components/host.ts";
+import { bundle } from "../../components/secret-files.ts";
+import { SCRIPTS, type ScriptName } from "../../components/vm.ts";
+import { readScripts } from "../../scripts.ts";
+
+// The scripts of the VM, each in name spaces of its own: the real script on the real kernel, nothing of this machine touched.
+
+const DIRECTORY = fileURLToPath(new URL("../../components/scripts", import.meta.url));
+const NAMESPACES = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
+const permitted = spawnSync("unshare", [...NAMESPACES, "iptables", "-S"]).status === 0;
+if (!permitted) console.warn("scripts.test.ts: skipped: needs root, unshare and iptables");
+
+interface Ended {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** Runs a bash text where /etc, /run, /var/lib and /usr/local are empty and there is no network but the loopback. */
+function isolated(text: string, input = ""): Ended {
+  const prologue = `set -euo pipefail
+    mount -t tmpfs tmpfs /run; cp -a /etc/alternatives /run
+    for directory in /etc /var/lib /usr/local; do mount -t tmpfs tmpfs $directory; done
+    mv /run/alternatives /etc
+    echo root:x:0:0::/root:/bin/sh >/etc/passwd
+    ip link set lo up
+    cd ${DIRECTORY}\n`;
+  const { status, stdout, stderr } = spawnSync("unshare", [...NAMESPACES, "bash", "-c", prologue + text], {
+    encoding: "utf8",
+    input,
+  });
+  return { code: status, stdout, stderr };
+}
+
+describe.skipIf(!permitted)("install-files", () => {
+  const install = (files: Record<string, string>): string =>
+    `./install-files.sh forgejo 1000:1001 <<'END'\n${bundle(files)}END\n`;
+  const list = "stat -c '%n %a %u:%g' /etc/foundation/forgejo /etc/foundation/forgejo/* | sed s,/etc/foundation/,,\n";
+
+  it("delivers files that only the container's user can read", () => {
+    const { code, stdout, stderr } = isolated(
+      `mkdir -m 0700 /etc/foundation\n${install({ "app.ini": "[server]\n", key: "a\n\nb", empty: "" })}${list}
+      cat /etc/foundation/forgejo/key`,
+    );
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout).toBe(`installed
+forgejo 500 1000:1001
+forgejo/app.ini 400 1000:1001
+forgejo/empty 400 1000:1001
+forgejo/key 400 1000:1001
+a
+
+b`);
+  });
+
+  it("replaces what changed and removes what is not named, leftovers of a killed run too", () => {
+    const { stdout, stderr } = isolated(`mkdir -m 0700 /etc/foundation
+      ${install({ a: "1", b: "1" })}
+      exec 3</etc/foundation/forgejo/a; touch /etc/foundation/forgejo/.a.Xy12Zq
+      ${install({ a: "2", c: "3" })}
+      cat <&3; echo; cat /etc/foundation/forgejo/a; echo; ls -A /etc/foundation/forgejo`);
+    expect(stderr).toBe("");
+    expect(stdout).toBe("installed\ninstalled\n1\n2\na\nc\n");
+  });
+
+  it.each(["../passwd", ".hidden", "a/b"])("refuses %j, which is not a file name", (name) => {
+    const { code, stdout, stderr } = isolated(
+      `mkdir /etc/foundation; ./install-files.sh forgejo 0:0 <<<"${name} eA=="`,
+    );
+    expect([code, stdout, stderr]).toEqual([64, "", `install-files: not a file name: ${name}\nhint: report this\n`]);
+  });
+
+  it("keeps the old file when the new one cannot be decoded", () => {
+    const { code, stdout } = isolated(`mkdir /etc/foundation; ${install({ a: "old" })}
+      ./install-files.sh forgejo 0:0 <<<'a !!!' 2>/dev/null || echo "exit $?"; cat /etc/foundation/forgejo/a`);
+    expect([code, stdout]).toEqual([0, "installed\nexit 1\nold"]);
+  });
+});
+
+describe.skipIf(!permitted)("firewall", () => {
+  const RULES = (ports: string[]): string => `-N DOCKER-USER
+-N FOUNDATION
+-A DOCKER-USER -j FOUNDATION
+-A FOUNDATION -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
+-A FOUNDATION -i docker0 -j RETURN
+-A FOUNDATION -i br-+ -j RETURN
+-A FOUNDATION -i fnd-+ -j RETURN
+${ports.map((port) => `-A FOUNDATION -p tcp -m conntrack --ctorigdstport ${port} --ctdir ORIGINAL -j RETURN\n`).join("")}\
+-A FOUNDATION -p udp -m conntrack --ctorigdstport 443 --ctdir ORIGINAL -j RETURN
+-A FOUNDATION -o docker0 -j DROP
+-A FOUNDATION -o br-+ -j DROP
+-A FOUNDATION -o fnd-+ -j DROP
+`;
+  const configure = (ports: string): string =>
+    `mkdir -p /etc/foundation; echo 'PORTS="${ports}"' >/etc/foundation/firewall.conf\n`;
+  const show = (command: string): string => `${command} -S | grep -v '^-P'\n`;
+
+  it("lets in the web ports before it is configured", () => {
+    expect(isolated(`./firewall.sh; ${show("iptables")}`)).toEqual({
+      code: 0,
+      stdout: RULES(["80", "443"]),
+      stderr: "",
+    });
+  });
+
+  it("gives the same chains for IPv4 and IPv6, however often it runs", () => {
+    const twice = isolated(
+      `${configure("80 443 2222")} ./firewall.sh; ./firewall.sh; ${show("iptables")} ${show("ip6tables")}`,
+    );
+    const rules = RULES(["80", "443", "2222"]);
+    expect(twice).toEqual({ code: 0, stdout: rules + rules, stderr: "" });
+  });
+
+  it("forgets a port that is no longer declared", () => {
+    const changed = isolated(
+      `${configure("80 443 2222")} ./firewall.sh; ${configure("80 443 2200")} ./firewall.sh; ${show("iptables")}`,
+    );
+    expect(changed).toEqual({ code: 0, stdout: RULES(["80", "443", "2200"]), stderr: "" });
+  });
+
+  it("comes first in Docker's chain and leaves the rules of others there", () => {
+    const { stdout } = isolated(`iptables -N DOCKER-USER; iptables -A DOCKER-USER -s 192.0.2.1 -j DROP
+      ./firewall.sh; ./firewall.sh; iptables -S DOCKER-USER`);
+    expect(stdout).toBe("-N DOCKER-USER\n-A DOCKER-USER -j FOUNDATION\n-A DOCKER-USER -s 192.0.2.1/32 -j DROP\n");
+  });
+
+  it("lets packets from outside reach a container by declared ports alone, and containers everything", () => {
+    const { stdout, stderr } = isolated(`
+      ip netns add outside; ip netns add container
+      ip link add vm-out type veth peer name eth0 netns outside
+      ip link add fnd-10 type bridge; ip link add vm-in type veth peer name eth0 netns container
+      ip link set vm-in master fnd-10; ip addr add 10.0.0.1/24 dev vm-out; ip addr add 172.30.10.1/24 dev fnd-10
+      ip netns exec outside ip addr add 10.0.0.2/24 dev eth0; ip netns exec container ip addr add 172.30.10.2/24 dev eth0
+      for link in vm-out fnd-10 vm-in; do ip link set $link up; done
+      for name in outside container; do ip netns exec $name ip link set eth0 up; ip netns exec $name ip link set lo up; done
+      ip netns exec outside ip route add default via 10.0.0.1; ip netns exec container ip route add default via 172.30.10.1
+      echo 1 >/proc/sys/net/ipv4/ip_forward
+      for port in 443 2222 5432; do
+        iptables -t nat -A PREROUTING -i vm-out -p tcp --dport $port -j DNAT --to-destination 172.30.10.2:8080
+      done
+      serve() { ip netns exec "$1" ${process.execPath} -e 'require("http").createServer((_, r) => r.end("here")).listen(8080)' & }
+      serve container; serve outside
+      try() { ip netns exec "$1" curl -s --connect-timeout 1 "http://$2" || echo refused; echo " $1 $2"; }
+      for i in $(seq 50); do ip netns exec outside curl -sf -o /dev/null http://10.0.0.1:443 && break; sleep 0.1; done
+      iptables -N DOCKER-USER; iptables -A FORWARD -j DOCKER-USER
+      for port in 443 2222 5432; do try outside 10.0.0.1:$port; done
+      ${configure("80 443 2222")} ./firewall.sh; echo loaded
+      for port in 443 2222 5432; do try outside 10.0.0.1:$port; done
+      try outside 172.30.10.2:8080; try container 10.0.0.2:8080
+    `);
+    expect(stderr).toBe("");
+    expect(stdout).toBe(`here outside 10.0.0.1:443
+here outside 10.0.0.1:2222
+here outside 10.0.0.1:5432
+loaded
+here outside 10.0.0.1:443
+here outside 10.0.0.1:2222
+refused
+ outside 10.0.0.1:5432
+refused
+ outside 172.30.10.2:8080
+here container 10.0.0.2:8080
+`);
+  });
+});
+
+describe.skipIf(!permitted)("host", () => {
+  const source = "set -- root 2222; . ./host.sh\n";
+
+  it("refuses to run as anybody but root", () => {
+    const { code, stderr } = isolated(
+      `${source} export -f main fail; setpriv --reuid 65534 --clear-groups bash -c 'main root 2222'`,
+    );
+    expect([code, stderr]).toEqual([9, "host: not root\nhint: give the SSH user password-less sudo\n"]);
+  });
+
+  it("does not touch a daemon.json of somebody else", () => {
+    const { code, stdout, stderr } = isolated(`${source} mkdir -p /etc/docker /var/lib/foundation
+      echo '{"iptables":false}' >/etc/docker/daemon.json
+      (configure_docker) || echo "exit $?"; cat /etc/docker/daemon.json`);
+    expect([code, stdout]).toEqual([0, 'exit 8\n{"iptables":false}\n']);
+    expect(stderr).toBe(`host: /etc/docker/daemon.json was written by somebody else
+hint: move its options away and run again: mv /etc/docker/daemon.json /etc/docker/daemon.json.before
+`);
+  });
+
+  it("gives Docker options that are JSON and close what Docker leaves open", () => {
+    expect(JSON.parse(isolated(`${source} daemon_options`).stdout)).toEqual({
+      "live-restore": true,
+      "userland-proxy": false,
+      "no-new-privileges": true,
+      ip: "127.0.0.1",
+      "log-driver": "json-file",
+      "log-opts": { "max-size": "10m", "max-file": "3" },
+    });
+  });
+
+  it("replaces a file only by another content, in one step and with its mode", () => {
+    const { stdout } = isolated(`${source} echo a | replace /etc/x/file 0640; stat -c '%a' /etc/x/file
+      inode=$(stat -c %i /etc/x/file); echo a | replace /etc/x/file 0640; [ "$inode" = "$(stat -c %i /etc/x/file)" ] && echo same
+      exec 3</etc/x/file; echo b | replace /etc/x/file 0640; cat <&3; cat /etc/x/file; ls -A /etc/x`);
+    expect(stdout).toBe("640\nsame\na\nb\nfile\n");
+  });
+
+  it("remembers what took effect, and forgets it when a file changes or goes", () => {
+    const { stdout } =
+      isolated(`${source} mkdir -p /var/lib/foundation; state() { if is_applied x; then echo yes; else echo no; fi; }
+      echo a >/etc/a; echo b >/etc/b; state; applied x /etc/a /etc/b; state; echo c >/etc/b; state
+      applied x /etc/a /etc/b; rm /etc/a; state`);
+    expect(stdout).toBe("no\nyes\nno\nno\n");
+  });
+
+  it("rotates Vault's audit log in a way that logrotate accepts and Docker survives", () => {
+    const { stdout } = isolated(`${source} configure_log_rotation; cat /etc/logrotate.d/foundation-vault`);
+    expect(stdout).toBe(`/var/lib/docker/volumes/vault-logs/_data/audit.log {
+  size 50M
+  rotate 10
+  compress
+  delaycompress
+  missingok
+  notifempty
+  su root root
+  nocreate
+  postrotate
+    pid=$(docker inspect --format '{{.State.Pid}}' vault 2>/dev/null) && [ "$pid" -gt 0 ] && kill -HUP "$pid" || true
+  endscript
+}
+`);
+  });
+
+  it("is delivered with the other scripts, which it puts in place before it starts", () => {
+    const scripts = { ...readScripts(SCRIPTS), host: 'main() { echo "main $*"; ls /usr/local/lib/foundation; }\n' };
+    const { code, stdout, stderr } = isolated(
+      `bash -s -- debian 2200; cd /usr/local/lib/foundation; stat -c '%a' . firewall; cmp firewall ${DIRECTORY}/firewall.sh`,
+      hostInstaller(scripts),
+    );
+    expect([code, stderr]).toEqual([0, ""]);
+    const installed = SCRIPTS.filter((name) => name !== "host").join("\n");
+    expect(stdout).toBe(`main debian 2200\n${installed}\n755\n755\n`);
+  });
+});
+
+describe("scripts that write a password into other languages", () => {
+  const refusals: [ScriptName, string[], string, number, string][] = [
+    ["postgres-superuser", [], "it's", 64, "postgres: password has unexpected characters\nhint: report this\n"],
+    ["postgres-superuser", [], "", 64, "postgres: password has unexpected characters\nhint: report this\n"],
+    [
+      "postgres-database",
+      ["forgejo"],
+      "a'; DROP ROLE x; --",
+      64,
+      "postgres: name or password has unexpected characters: forgejo\nhint: report this\n",
+    ],
+    [
+      "postgres-database",
+      ['x"; --'],
+      "password",
+      64,
+      'postgres: name or password has unexpected characters: x"; --\nhint: report this\n',
+    ],
+    [
+      "forgejo-admin",
+      ["operator", "ops@example.org", "platform"],
+      'pass"word',
+      1,
+      "forgejo: password has unexpected characters\nhint: on the VM: docker logs --tail 50 forgejo\n",
+    ],
+  ];
+  it.each(refusals)("%s refuses what would not be read as it is: %j, %j", (name, args, password, code, message) => {
+    const { status, stdout, stderr } = spawnSync("bash", [`${DIRECTORY}/${name}.sh`, ...args], {
+      encoding: "utf8",
+      input: `${password}\n`,
+    });
+    expect([status, stdout, stderr]).toEqual([code, "", message]);
+  });
+});
