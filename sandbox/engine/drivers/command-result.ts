@@ -14,10 +14,13 @@ export function commandOutputs(stdout: string, stderr: string): Properties {
  */
 export function commandError(label: string, code: number, stderr: string): UserError {
   const lines = stderr.split("\n").filter((line) => line.trim() !== "");
-  const hintAt = lines.findLastIndex((line) => line.startsWith("hint: "));
-  const what = lines[hintAt - 1]?.replace(/^error: /, "");
-  if (what !== undefined && /^[^:]+: ./.test(what) && isDocumented(code)) {
-    return new UserError(what, lines[hintAt]?.slice("hint: ".length) ?? "", code);
+  const isHint = (line: string): boolean => line.startsWith("hint: ");
+  // There may be several errors, and several hints to one of them.
+  const errors = lines.filter((line, index) => !isHint(line) && isHint(lines[index + 1] ?? ""));
+  const messages = errors.map((line) => line.replace(/^error: /, ""));
+  if (messages.length > 0 && messages.every((message) => /^[^:]+: ./.test(message)) && isDocumented(code)) {
+    const hints = lines.filter(isHint).map((line) => line.slice("hint: ".length));
+    return new UserError(messages.join("\n"), hints.join("\n"), code);
   }
   const shown = lines.slice(-SHOWN_LINES).map((line) => `\n  ${line}`);
   return new UserError(
