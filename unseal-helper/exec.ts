@@ -1,4 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import type { Writable } from "node:stream";
 
 /** Environment of the programs that are started: never with a passphrase or token in it. */
 export type ChildEnvironment = Readonly<Record<string, string | undefined>>;
@@ -18,12 +19,22 @@ export function childEnvironment(env: ChildEnvironment): ChildEnvironment {
   return Object.fromEntries(Object.entries(env).filter(([name]) => !/^(PULUMI|VAULT)_/.test(name)));
 }
 
-/** Runs a program to its end. */
+/** The environment for the pulumi program: with what names its backend, without what is secret. */
+export function pulumiEnvironment(env: ChildEnvironment): ChildEnvironment {
+  return Object.fromEntries(Object.entries(env).filter(([name]) => !/^(PULUMI_CONFIG|VAULT_)/.test(name)));
+}
+
+/**
+ * Runs a program to its end.
+ *
+ * @param args.secret what it can read from descriptor 3
+ */
 export async function run(
   command: readonly string[],
-  args: { env: ChildEnvironment; input: string; timeoutSeconds: number },
+  args: { env: ChildEnvironment; input: string; secret?: Buffer; timeoutSeconds: number },
 ): Promise<Finished> {
-  const child = start(command, args.env);
+  const child = start(command, args.env, args.secret === undefined ? [] : ["pipe"]);
+  if (args.secret !== undefined) (child.stdio[3] as Writable).on("error", () => undefined).end(args.secret);
   const timer = setTimeout(() => child.kill("SIGKILL"), args.timeoutSeconds * 1000);
   const stderr = collect(child);
   let stdout = "";
@@ -52,8 +63,16 @@ export function connect(command: readonly string[], env: ChildEnvironment): Conn
   return { child, stderr: collect(child), ended: ended(child) };
 }
 
-function start([program, ...argv]: readonly string[], env: ChildEnvironment): ChildProcessWithoutNullStreams {
-  return spawn(program ?? "", argv, { env, stdio: "pipe" });
+function start(
+  [program, ...argv]: readonly string[],
+  env: ChildEnvironment,
+  more: readonly "pipe"[] = [],
+): ChildProcessWithoutNullStreams {
+  // The types know this form of `stdio` for three descriptors only.
+  return spawn(program ?? "", argv, {
+    env,
+    stdio: ["pipe", "pipe", "pipe", ...more],
+  }) as ChildProcessWithoutNullStreams;
 }
 
 function collect(child: ChildProcessWithoutNullStreams): () => string {

@@ -6,7 +6,7 @@ import { parseCommandLine } from "./command-line.ts";
 import type { CommonOptions, Context } from "./commands/command.ts";
 import { commandHelp, generalHelp } from "./commands/help.ts";
 import { COMMANDS } from "./commands/registry.ts";
-import { childEnvironment } from "./exec.ts";
+import { childEnvironment, pulumiEnvironment } from "./exec.ts";
 import { askSecret } from "./prompt.ts";
 import { observe, openSession, type Session, type Surroundings } from "./session.ts";
 
@@ -27,6 +27,7 @@ async function main(): Promise<ExitCode> {
 function contextOf(options: CommonOptions): Context & { close(): void } {
   const around: Surroundings = {
     childEnvironment: childEnvironment(process.env),
+    pulumiEnvironment: pulumiEnvironment(process.env),
     log: (line) => console.error(line),
     askSecret: (question) => {
       if (process.stdin.isTTY) return askSecret(process.stdin, process.stderr, question);
@@ -42,6 +43,7 @@ function contextOf(options: CommonOptions): Context & { close(): void } {
   return {
     options,
     around,
+    readPassphrase: () => readPassphrase(options, around, isAsked(options)),
     observe: async () => kept(await observe(options, around)),
     openSession: () => (session ??= open(options, around).then(kept)),
     close: () => opened.forEach((value) => value.close()),
@@ -49,15 +51,15 @@ function contextOf(options: CommonOptions): Context & { close(): void } {
 }
 
 async function open(options: CommonOptions, around: Surroundings): Promise<Session> {
-  const isAsked = options.passphraseFd === undefined && !isPassphraseSet(process.env);
+  const asked = isAsked(options);
   for (let attempt = 1; ; attempt++) {
-    const passphrase = await readPassphrase(options, around, isAsked);
+    const passphrase = await readPassphrase(options, around, asked);
     try {
       return await openSession(options, around, passphrase);
     } catch (error) {
       // Only a person at a terminal mistypes.
       const isMistyped = error instanceof UserError && error.exitCode === EXIT.passphrase;
-      if (!isAsked || !isMistyped || attempt === PROMPTS) throw error;
+      if (!asked || !isMistyped || attempt === PROMPTS) throw error;
       console.error(error.message);
     } finally {
       passphrase.fill(0);
@@ -65,15 +67,15 @@ async function open(options: CommonOptions, around: Surroundings): Promise<Sessi
   }
 }
 
-async function readPassphrase(
-  { passphraseFd }: CommonOptions,
-  around: Surroundings,
-  isAsked: boolean,
-): Promise<Buffer> {
+function isAsked({ passphraseFd }: CommonOptions): boolean {
+  return passphraseFd === undefined && !isPassphraseSet(process.env);
+}
+
+async function readPassphrase({ passphraseFd }: CommonOptions, around: Surroundings, asked: boolean): Promise<Buffer> {
   if (passphraseFd !== undefined) {
     return passphraseFromFile(`--passphrase-fd ${passphraseFd}`, () => readFileSync(passphraseFd));
   }
-  if (isAsked && process.stdin.isTTY) return await around.askSecret("Passphrase: ");
+  if (asked && process.stdin.isTTY) return await around.askSecret("Passphrase: ");
   return passphraseFrom(process.env, readFileSync);
 }
 

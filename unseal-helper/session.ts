@@ -19,6 +19,7 @@ import { connectToVault, unreachable, VaultHost } from "./vault-host.ts";
 /** What main.ts passes in from the process. */
 export interface Surroundings {
   readonly childEnvironment: ChildEnvironment;
+  readonly pulumiEnvironment: ChildEnvironment;
   readonly log: (line: string) => void;
   /**
    * asks at the terminal without showing what is typed

@@ -40,6 +40,8 @@ export interface CommonOptions {
 export interface Context {
   readonly options: CommonOptions;
   readonly around: Surroundings;
+  /** the passphrase as given or typed, not yet tried on anything */
+  readPassphrase(): Promise<Buffer>;
   /** Vault and the share file without a passphrase */
   observe(): Promise<Observer>;
   /** Vault and the opened share file; asks for the passphrase the first time */

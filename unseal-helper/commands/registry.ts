@@ -1,5 +1,6 @@
 import type { Command } from "./command.ts";
 import { ensureCommand } from "./ensure.ts";
+import { passphraseRotateCommand } from "./passphrase-rotate.ts";
 import { sealCommand } from "./seal.ts";
 import { sharesCheckCommand } from "./shares-check.ts";
 import { sharesIssueCommand } from "./shares-issue.ts";
@@ -13,6 +14,7 @@ export const COMMANDS: readonly Command[] = [
   ensureCommand,
   unsealCommand,
   sealCommand,
+  passphraseRotateCommand,
   sharesPrintCommand,
   sharesCheckCommand,
   sharesIssueCommand,
