@@ -68,11 +68,7 @@ function start(
   env: ChildEnvironment,
   more: readonly "pipe"[] = [],
 ): ChildProcessWithoutNullStreams {
-  // The types know this form of `stdio` for three descriptors only.
-  return spawn(program ?? "", argv, {
-    env,
-    stdio: ["pipe", "pipe", "pipe", ...more],
-  }) as ChildProcessWithoutNullStreams;
+  return spawn(program ?? "", argv, { env, stdio: ["pipe", "pipe", "pipe", ...more] });
 }
 
 function collect(child: ChildProcessWithoutNullStreams): () => string {
