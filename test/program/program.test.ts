@@ -164,10 +164,13 @@ describe("the project file", () => {
 });
 
 describe("the package", () => {
-  const { dependencies } = JSON.parse(readFileSync("package.json", "utf8")) as Record<string, Record<string, string>>;
+  const { dependencies, devDependencies } = JSON.parse(readFileSync("package.json", "utf8")) as Record<
+    string,
+    Record<string, string>
+  >;
 
-  it("pins what runs in production to one version", () => {
-    const versions = Object.entries(dependencies ?? {});
+  it("pins every dependency to one version", () => {
+    const versions = Object.entries({ ...dependencies, ...devDependencies });
     expect(versions.filter(([, version]) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
   });
 
