@@ -1,3 +1,4 @@
+import { setImmediate } from "node:timers/promises";
 import { EXIT, UserError } from "../../errors.ts";
 import { Applier } from "./applier.ts";
 import { Deployment } from "./deployment.ts";
@@ -31,7 +32,10 @@ export interface EngineOptions {
   /** how many steps may run at once; 8 if not given */
   readonly parallel?: number;
   readonly onEvent?: (event: EngineEvent) => void;
-  /** aborted: what runs is finished and saved, nothing new begins */
+  /**
+   * Aborted: what runs is finished and saved, nothing new begins, nothing is deleted.
+   * To be aborted on the process's `unhandledRejection` too: that is how an error inside `apply` shows.
+   */
   readonly signal?: AbortSignal;
 }
 
@@ -121,6 +125,8 @@ async function run(options: EngineOptions, dryRun: boolean): Promise<Digest> {
   } catch (error) {
     journal.failed(undefined, error);
   }
+  // An error inside `apply` shows as a rejection that nobody handles; the caller hears of it in this pause, and aborts.
+  await setImmediate();
   const complete = journal.failures.length === 0 && !options.signal?.aborted;
   if (complete) await deployment.removeAbsent();
   if (!dryRun) {

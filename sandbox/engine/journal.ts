@@ -139,9 +139,10 @@ function only({ urn, type, name }: Subject): Subject {
   return { urn, type, name };
 }
 
-/** An error that is no UserError is a defect; its stack is what helps then. */
+/** An error that is no UserError, and does not wrap one for Pulumi's sake, is a defect; its stack is what helps then. */
 function explain(error: unknown): { message: string; hint: string; exitCode: ExitCode } {
   if (error instanceof UserError) return error;
+  if (error instanceof Error && error.cause instanceof UserError) return error.cause;
   // As the program hands it to Pulumi: run-error.ts.
   if (error instanceof Error && error.cause instanceof UserError) return error.cause;
   const message = error instanceof Error ? (error.stack ?? error.message) : String(error);

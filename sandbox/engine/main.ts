@@ -69,7 +69,10 @@ async function main(): Promise<ExitCode> {
       print(text);
     });
   if (line.json) console.log(JSON.stringify(digest, null, 2));
-  else console.log(`${line.command}: ${describeChanges(digest.changes)}  (${digest.durationSeconds.toFixed(1)}s)`);
+  else
+    console.log(
+      `${line.command}: ${describeChanges(digest.changes, line.command === "preview")}  (${digest.durationSeconds.toFixed(1)}s)`,
+    );
   if (digest.result === "interrupted") return EXIT.interrupted;
   return digest.failures[0]?.exitCode ?? EXIT.ok;
 }

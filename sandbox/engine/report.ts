@@ -50,10 +50,19 @@ export function describeFailure({ message, hint }: Failure): string[] {
   return [`error: ${message}`, `hint: ${hint}`];
 }
 
-/** `3 created, 1 replaced, 12 unchanged` */
-export function describeChanges(changes: Changes): string {
+const TO_DO: Record<Operation, string> = {
+  same: "unchanged",
+  create: "to create",
+  update: "to update",
+  replace: "to replace",
+  delete: "to delete",
+};
+
+/** `3 created, 1 replaced, 12 unchanged`; with `planned`, `3 to create, …` */
+export function describeChanges(changes: Changes, planned = false): string {
   const counted = Object.entries(changes).filter(([, count]) => count > 0) as [Operation, number][];
-  return counted.map(([operation, count]) => `${count} ${DONE[operation]}`).join(", ") || "nothing to do";
+  const words = planned ? TO_DO : DONE;
+  return counted.map(([operation, count]) => `${count} ${words[operation]}`).join(", ") || "nothing to do";
 }
 
 function label({ type, name }: Subject): string {

@@ -27,12 +27,7 @@ export function isOwn(existing: Labels, inputs: Properties): boolean {
  * @param kind for the message: `container`, `network`, `volume`
  * @throws UserError (refused) when its owner is somebody else, or unknown
  */
-export function requireOwn(
-  kind: string,
-  existing: Labels,
-  inputs: Properties,
-  label: string,
-) {
+export function requireOwn(kind: string, existing: Labels, inputs: Properties, label: string) {
   if (isOwn(existing, inputs)) return;
   const found = existing?.[OWNER_LABEL];
   const name = text(inputs["name"]);

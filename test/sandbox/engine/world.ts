@@ -27,7 +27,7 @@ export interface ThingArgs {
   /** name of its file; a change needs a new thing */
   key: pulumi.Input<string>;
   value?: pulumi.Input<pulumi.Input<string> | number>;
-  note?: pulumi.Input<string>;
+  note?: pulumi.Input<string | undefined>;
   tags?: pulumi.Input<pulumi.Input<string>[]>;
   nested?: pulumi.Input<Record<string, pulumi.Input<string>>>;
   /** recorded by an update and never applied */
@@ -71,18 +71,28 @@ export class ThingProvider extends pulumi.ProviderResource {
 
 /** A directory of things, the state of one stack, and the engine on both. */
 export class World {
-  readonly directory = mkdtempSync(join(tmpdir(), "engine-"));
-  readonly stateFile = join(this.directory, "state", "sandbox.json");
-  readonly #things = join(this.directory, "things");
-  readonly #calls = join(this.directory, "calls.log");
+  readonly directory: string;
+  readonly stateFile: string;
+  readonly #things: string;
+  readonly #calls: string;
+  /** told of every moment at which something is about to be done or has just been done */
+  onMoment: (what: string) => void = () => undefined;
   /** most steps that were seen at once */
   busiest = 0;
   #busy = 0;
   readonly #serials = new Map<string, number>();
 
+  /** A world that is there. */
+  constructor(directory: string) {
+    this.directory = directory;
+    this.stateFile = join(directory, "state", "sandbox.json");
+    this.#things = join(directory, "things");
+    this.#calls = join(directory, "calls.log");
+  }
+
   /** The key of the state file is derived at little cost, so that the tests take the time of what they test. */
   static async create(): Promise<World> {
-    const world = new World();
+    const world = new World(mkdtempSync(join(tmpdir(), "engine-")));
     mkdirSync(world.#things, { recursive: true });
     mkdirSync(join(world.directory, "state"));
     writeFileSync(world.stateFile, writeStateFile("sandbox", await Seal.create(PASSPHRASE, 16), [], {}));
@@ -187,6 +197,7 @@ export class World {
   }
 
   async #work<T>(what: string, inputs: Properties, action: () => T): Promise<T> {
+    this.onMoment(`before ${what} ${String(inputs["key"])}`);
     appendFileSync(this.#calls, `${what} ${String(inputs["key"])}\n`);
     this.#busy += 1;
     this.busiest = Math.max(this.busiest, this.#busy);
@@ -195,7 +206,9 @@ export class World {
     // "stuck" is what cannot be removed
     if (typeof inputs["fail"] === "string" && (inputs["fail"] === "stuck") === (what === "remove"))
       throw new UserError(`thing: ${inputs["fail"]}`, "mend it");
-    return action();
+    const result = action();
+    this.onMoment(`after ${what} ${String(inputs["key"])}`);
+    return result;
   }
 }
 
