@@ -2,7 +2,7 @@ import { EXIT, UserError } from "../errors.ts";
 
 /** One call of Vault's HTTP API. */
 export interface VaultRequest {
-  readonly method: "GET" | "POST" | "PUT";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE" | "LIST";
   /** below `/v1/` */
   readonly path: string;
   readonly token?: string;
@@ -23,6 +23,9 @@ export interface InitRequest {
   /** base64 of the binary form */
   readonly pgpPublicKey: string;
 }
+
+/** What Vault ≥ 2.0 does only for holders of a token, unless its configuration opens it to all. */
+export type EndpointFamily = "generate-root" | "rekey";
 
 /** PGP, which Vault alone needs: the answer of `sys/init` is on the VM's disk before it is anywhere else. */
 export interface Pgp {
@@ -80,6 +83,10 @@ export interface Effects {
   startVault(): Promise<void>;
   /** leaves Vault sealed */
   restartVault(): Promise<void>;
+  /** opens a family to requests without a token: in Vault's configuration, which it is told to read again */
+  openEndpoint(family: EndpointFamily): Promise<void>;
+  /** the opposite, for all families */
+  closeEndpoints(): Promise<void>;
   /** empties the data volume, the marker last; refuses unless the container is stopped and the marker is this one */
   wipeVolume(marker: string): Promise<void>;
   /** runs `work` while no other helper on any machine can initialise this Vault; a crash releases the lock */

@@ -1,3 +1,4 @@
+import { constants } from "node:os";
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import type { Writable } from "node:stream";
 
@@ -63,12 +64,40 @@ export function connect(command: readonly string[], env: ChildEnvironment): Conn
   return { child, stderr: collect(child), ended: ended(child) };
 }
 
+/**
+ * Runs a program at this program's own terminal, and tells it to end when somebody wants this program to stop.
+ *
+ * @returns its exit code
+ */
+export function runAttached(
+  [program, ...argv]: readonly string[],
+  env: ChildEnvironment,
+  stopping: AbortSignal,
+): Promise<number> {
+  const child = spawn(program ?? "", argv, { env, stdio: "inherit" });
+  const stop = (): void => void child.kill("SIGTERM");
+  stopping.addEventListener("abort", stop, { once: true });
+  return new Promise((resolve) => {
+    child.on("error", () => resolve(127));
+    child.on("close", (code, signal) => {
+      stopping.removeEventListener("abort", stop);
+      resolve(code ?? 128 + constants.signals[signal ?? "SIGKILL"]);
+    });
+  });
+}
+
 function start(
   [program, ...argv]: readonly string[],
   env: ChildEnvironment,
   more: readonly "pipe"[] = [],
 ): ChildProcessWithoutNullStreams {
-  return spawn(program ?? "", argv, { env, stdio: ["pipe", "pipe", "pipe", ...more] });
+  // Ctrl-C at the terminal is for this program, which may still need its connections to clean up: they get a group of
+  // their own, and end when their input does.
+  return spawn(program ?? "", argv, {
+    env,
+    stdio: ["pipe", "pipe", "pipe", ...more],
+    detached: true,
+  });
 }
 
 function collect(child: ChildProcessWithoutNullStreams): () => string {

@@ -6,7 +6,9 @@ import { parseCommandLine } from "./command-line.ts";
 import type { CommonOptions, Context } from "./commands/command.ts";
 import { commandHelp, generalHelp } from "./commands/help.ts";
 import { COMMANDS } from "./commands/registry.ts";
+import { closeLeftOpen } from "./endpoint-window.ts";
 import { childEnvironment, pulumiEnvironment } from "./exec.ts";
+import { uninterrupted } from "./interruption.ts";
 import { askSecret } from "./prompt.ts";
 import { observe, openSession, type Session, type Surroundings } from "./session.ts";
 
@@ -33,10 +35,11 @@ function contextOf(options: CommonOptions): Context & { close(): void } {
       if (process.stdin.isTTY) return askSecret(process.stdin, process.stderr, question);
       throw new UserError("terminal: there is none to ask at", "run it in a terminal", EXIT.usage);
     },
+    uninterrupted: (work) => uninterrupted(process, childEnvironment(process.env), work),
   };
-  const opened: { close(): void }[] = [];
+  const toClose: { close(): void }[] = [];
   const kept = <T extends { close(): void }>(value: T): T => {
-    opened.push(value);
+    toClose.push(value);
     return value;
   };
   let session: Promise<Session> | undefined;
@@ -45,9 +48,23 @@ function contextOf(options: CommonOptions): Context & { close(): void } {
     around,
     readPassphrase: () => readPassphrase(options, around, isAsked(options)),
     observe: async () => kept(await observe(options, around)),
-    openSession: () => (session ??= open(options, around).then(kept)),
-    close: () => opened.forEach((value) => value.close()),
+    openSession: async (use) => {
+      const opened = await (session ??= open(options, around).then(kept));
+      return use === "files" ? opened : await withoutOpenEndpoints(opened);
+    },
+    close: () => toClose.forEach((value) => value.close()),
   };
+}
+
+/** Whatever the command: what a killed run has left open is closed first. */
+async function withoutOpenEndpoints(session: Session): Promise<Session> {
+  try {
+    await closeLeftOpen(session.tools);
+  } catch (error) {
+    // A Vault that does not answer is the command's to report.
+    if (!(error instanceof UserError) || error.exitCode !== EXIT.unreachable) throw error;
+  }
+  return session;
 }
 
 async function open(options: CommonOptions, around: Surroundings): Promise<Session> {

@@ -43,6 +43,8 @@ export function realEffects(args: {
     stopVault: async () => void (await host.run(["stop"])),
     startVault: async () => void (await host.run(["start"])),
     restartVault: async () => void (await host.run(["restart"])),
+    openEndpoint: async (family) => void (await host.run(["open-endpoint", family])),
+    closeEndpoints: async () => void (await host.run(["close-endpoints"])),
     wipeVolume: async (marker) => void (await host.run(["wipe", marker])),
     withHostLock: (work) => host.withLock(work),
     sleep: async (milliseconds) => void (await delay(milliseconds)),

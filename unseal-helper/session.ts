@@ -7,7 +7,8 @@ import { openKeyFile } from "../keys/keyfile.ts";
 import type { SshTarget } from "../ssh-target.ts";
 import { PULUMI_ROLE } from "./bootstrap.ts";
 import type { CommonOptions } from "./commands/command.ts";
-import type { ChildEnvironment } from "./exec.ts";
+import type { ChildEnvironment, Connection } from "./exec.ts";
+import type { RunProgram } from "./interruption.ts";
 import { readOptional, realEffects, shareFileEffects } from "./real-effects.ts";
 import { emptyShareFile, parseShareFile, shareFileName, type ShareFileBody } from "./share-file.ts";
 import { ShareStore } from "./share-store.ts";
@@ -27,6 +28,8 @@ export interface Surroundings {
    * @throws UserError (usage) where there is no terminal
    */
   readonly askSecret: (question: string) => Promise<Buffer>;
+  /** lets work come to its end, although somebody wants this program to stop; it may run programs at the terminal */
+  readonly uninterrupted: <T>(work: (run: RunProgram) => Promise<T>) => Promise<T>;
 }
 
 /** A Vault that may be asked, but whose share file is not opened. */
@@ -41,6 +44,8 @@ export interface Session {
   readonly tools: Tools;
   readonly target: SshTarget;
   readonly credentials: AppRoleCredentials;
+  /** a connection of its own to Vault's port on the VM */
+  readonly openConnection: () => Connection;
   close(): void;
 }
 
@@ -66,7 +71,10 @@ export async function observe(options: CommonOptions, { childEnvironment }: Surr
   const text = await readOptional(shareFile);
   const file = text === undefined ? emptyShareFile(stack) : parseShareFile(shareFile, text).body;
   const target = targetOf(options, file.target, shareFile);
-  const agent = agentFor(target, childEnvironment);
+  const agent = sshAgent(
+    () => connectToVault(target, childEnvironment),
+    (code, stderr) => unreachable(target, code, stderr),
+  );
   const vault = new VaultClient((request) => sendRequest(agent, request));
   return { vault, file, close: () => agent.destroy() };
 }
@@ -84,7 +92,8 @@ export async function openSession(options: CommonOptions, around: Surroundings, 
   const store = new ShareStore(shareFile, stack, masterKey, file);
   await store.load();
   const target = targetOf(options, store.target, shareFile);
-  const agent = agentFor(target, around.childEnvironment);
+  const openConnection = (): Connection => connectToVault(target, around.childEnvironment);
+  const agent = sshAgent(openConnection, (code, stderr) => unreachable(target, code, stderr));
   const script = await readFile(new URL("vault-host.sh", import.meta.url), "utf8");
   const host = new VaultHost(target, secrets.ownerId, script, around.childEnvironment);
   const effects = realEffects({ file, agent, host, log: around.log });
@@ -93,14 +102,8 @@ export async function openSession(options: CommonOptions, around: Surroundings, 
     agent.destroy();
     masterKey.fill(0);
   };
-  return { tools: { effects, vault, store }, target, credentials: secrets.vaultAppRole(PULUMI_ROLE), close };
-}
-
-function agentFor(target: SshTarget, env: ChildEnvironment) {
-  return sshAgent(
-    () => connectToVault(target, env),
-    (code, stderr) => unreachable(target, code, stderr),
-  );
+  const tools = { effects, vault, store };
+  return { tools, target, credentials: secrets.vaultAppRole(PULUMI_ROLE), openConnection, close };
 }
 
 function targetOf(options: CommonOptions, recorded: SshTarget | null, shareFile: string): SshTarget {

@@ -26,6 +26,11 @@ export class ShareStore {
     return this.#body.target;
   }
 
+  /** of the file, for messages */
+  get path(): string {
+    return this.#path;
+  }
+
   get stack(): string {
     return this.#body.stack;
   }
@@ -173,6 +178,20 @@ export class ShareStore {
 
   #sealed(epoch: Pick<Epoch, "id" | "n" | "t">, shares: readonly Buffer[]): SealedShare[] {
     return shares.map((share, at) => sealShare(this.#masterKey, this.#body.stack, epoch, at + 1, share));
+  }
+
+  /** The key under which a snapshot's manifest is signed. */
+  snapshotKey(): Buffer {
+    return deriveBytes(this.#masterKey, LABELS.vaultSnapshot, 32);
+  }
+
+  /** Puts an epoch in force again whose snapshot has been restored. */
+  async reinstate(id: string): Promise<void> {
+    if (this.epoch?.id === id) return;
+    // After a restore no epoch is that of a rekey that may still be going on.
+    const epochs = this.#body.epochs.map(({ rekeyOf: _rekeyOf, ...epoch }) => epoch);
+    const chosen = epochs.filter((epoch) => epoch.id === id);
+    await this.#write({ ...this.#body, epochs: [...epochs.filter((epoch) => epoch.id !== id), ...chosen] });
   }
 
   #current(): Epoch {

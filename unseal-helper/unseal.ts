@@ -42,7 +42,26 @@ export async function unsealVault(
 ): Promise<Unsealed> {
   const status = await waitForVault(vault, effects);
   const epoch = epochOf(store, status);
-  return await openVault({ effects, vault }, epoch, () => shares(epoch));
+  const open = (lock: Epoch): Promise<Unsealed> => openFrom({ effects, vault }, status, lock, () => shares(lock));
+  return status.sealed && store.pendingRekey ? await openEither(store, open) : await open(epoch);
+}
+
+/**
+ * Opens a Vault whose rekey was cut short: with the old shares, else with the new ones; the file learns which.
+ * Sealing ends a rekey in Vault, so that from here on only one of the sets is of use.
+ */
+async function openEither(store: ShareStore, open: (lock: Epoch) => Promise<Unsealed>): Promise<Unsealed> {
+  const [old, fresh] = [store.epoch as Epoch, store.pendingRekey as Epoch];
+  try {
+    const result = await open(old);
+    await store.endRekey(false);
+    return result;
+  } catch (error) {
+    if (!(error instanceof UserError) || error.exitCode !== EXIT.refused) throw error;
+    const result = await open({ ...fresh, clusterId: old.clusterId });
+    await store.endRekey(true);
+    return result;
+  }
 }
 
 /**
@@ -58,7 +77,15 @@ export async function openVault(
   lock: Lock,
   shares: () => Promise<Buffer[]>,
 ): Promise<Unsealed> {
-  const before = await waitForVault(vault, effects);
+  return await openFrom({ effects, vault }, await waitForVault(vault, effects), lock, shares);
+}
+
+async function openFrom(
+  { effects, vault }: Pick<Tools, "vault"> & { effects: OpeningEffects },
+  before: SealStatus,
+  lock: Lock,
+  shares: () => Promise<Buffer[]>,
+): Promise<Unsealed> {
   requireSameNumbers(before, lock);
   if (before.sealed) await enterShares({ effects, vault }, lock, await shares());
   await waitForActive(vault, effects);

@@ -82,6 +82,22 @@ export class VaultClient {
     await this.#call({ method: "POST", path: "auth/token/revoke-self", token, body: {} });
   }
 
+  /** The status code of a request that may be refused. */
+  async statusOf(request: VaultRequest): Promise<number> {
+    return (await this.#send(request)).status;
+  }
+
+  /** Any request that must succeed; its answer. */
+  async call(request: VaultRequest): Promise<Readonly<Record<string, unknown>>> {
+    return (await this.#call(request)).body;
+  }
+
+  /** As {@link call}; `undefined` where Vault answers 400: it does not take what was sent. */
+  async tryCall(request: VaultRequest): Promise<Readonly<Record<string, unknown>> | undefined> {
+    const response = await this.#send(request);
+    return response.status === 400 ? undefined : accepted(request.path, response).body;
+  }
+
   async #call(request: VaultRequest): Promise<VaultResponse> {
     return accepted(request.path, await this.#send(request));
   }

@@ -6,6 +6,7 @@ set -euo pipefail
 
 readonly container=vault
 readonly volume=vault-data
+readonly config=/etc/foundation/vault/vault.hcl
 
 fail() {
   printf '%s\nhint: %s\n' "$2" "$3" >&2
@@ -62,6 +63,23 @@ shred_spool() {
   sync -f -- "$1"
 }
 
+# set_endpoints [FAMILY]: what Vault answers without a token. One file and one rename, so that it is open or closed and
+# nothing else; the line is told from others by its comment. Vault reads it again on SIGHUP, and at every start.
+set_endpoints() {
+  local mark='# open for one command' temporary
+  temporary=$(mktemp "${config%/*}/.endpoints.XXXXXX")
+  sed "/$mark\$/d" "$config" >"$temporary"
+  if [ -n "${1-}" ]; then printf 'enable_unauthenticated_access = ["%s"] %s\n' "$1" "$mark" >>"$temporary"; fi
+  chown --reference="$config" -- "$temporary"
+  chmod --reference="$config" -- "$temporary"
+  sync -- "$temporary"
+  mv -f -- "$temporary" "$config"
+  sync -f -- "$config"
+  if [ "$(docker container inspect -f '{{.State.Running}}' "$container")" = true ]; then
+    docker kill -s HUP "$container" >/dev/null
+  fi
+}
+
 # Empties the volume; the marker goes last, so that a wipe that was cut short is done again.
 wipe() {
   local directory=$1 marker=$2 expected=$3
@@ -91,6 +109,8 @@ main() {
     initialise) initialise "$spool" "$4" "$5" "$6" ;;
     read-spool) read_if_there "$spool" ;;
     shred-spool) shred_spool "$directory" ;;
+    open-endpoint) set_endpoints "$3" ;;
+    close-endpoints) set_endpoints ;;
     wipe) wipe "$directory" "$marker" "$3" ;;
     start) docker start "$container" >/dev/null ;;
     stop) docker stop -t 30 "$container" >/dev/null ;;

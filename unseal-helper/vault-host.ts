@@ -34,7 +34,19 @@ export function unreachable({ address, user, port }: SshTarget, code: number, st
 
 /** What vault-host.sh can do. */
 export type HostCommand = readonly [
-  "read-marker" | "write-marker" | "initialise" | "read-spool" | "shred-spool" | "start" | "stop" | "restart" | "wipe",
+  (
+    | "read-marker"
+    | "write-marker"
+    | "initialise"
+    | "read-spool"
+    | "shred-spool"
+    | "start"
+    | "stop"
+    | "restart"
+    | "wipe"
+    | "open-endpoint"
+    | "close-endpoints"
+  ),
   ...words: string[],
 ];
 

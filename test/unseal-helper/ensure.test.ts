@@ -87,7 +87,8 @@ describe("ensure", () => {
   });
 });
 
-describe("a crash", () => {
+// Hundreds of whole runs, on machines that may be busy.
+describe("a crash", { timeout: 120_000 }, () => {
   it("after or before any effect is finished by the next run, and never costs data", async () => {
     const clean = new FakeWorld();
     await clean.ensure();

@@ -1,6 +1,7 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import type { VaultRequest, VaultResponse } from "../../unseal-helper/effects.ts";
 import { combineShares } from "../../unseal-helper/shamir.ts";
+import { FakeCeremonies } from "./fake-ceremonies.ts";
 import { splitSecret } from "./shamir-split.ts";
 
 /** What lies in the data volume. */
@@ -11,6 +12,8 @@ export interface Storage {
   clusterId: string;
   /** root and role tokens that are alive */
   tokens: Set<string>;
+  /** those of sys/init and generate-root, dead or alive */
+  rootTokens: Set<string>;
   /** whether anything was written with a token: what must never be wiped */
   hasData: boolean;
   approle: boolean;
@@ -27,11 +30,16 @@ export class FakeVault {
   entered: Buffer[] = [];
   /** every plaintext secret it ever handed out or was told */
   readonly secrets: string[] = [];
+  version = "0.0.0";
+  /** what it answers without a token from version 2 on; of its configuration, so it survives restarts */
+  openFamilies: string[] = [];
+  readonly #ceremonies = new FakeCeremonies(this.secrets);
 
   /** A container start: nothing in memory survives. */
   restart(): void {
     this.sealed = true;
     this.entered = [];
+    this.#ceremonies.reset();
   }
 
   answer({ method, path, token, body = {} }: VaultRequest): VaultResponse {
@@ -49,6 +57,12 @@ export class FakeVault {
         return this.#logIn(input);
     }
     if (this.storage === undefined || this.sealed) return refusal(503, "Vault is sealed");
+    const [, family] = /^sys\/(rekey|generate-root)\//.exec(path) ?? [];
+    if (family !== undefined) {
+      const isOpen = this.version < "2" || this.openFamilies.includes(family);
+      if (!isOpen) return refusal(403, "permission denied");
+      return this.#ceremonies.answer({ method, path, body }, this.storage) ?? refusal(404, "unsupported path");
+    }
     if (token === undefined || !this.storage.tokens.has(token)) return refusal(403, "permission denied");
     return this.#withToken(`${method} ${path}`, token, input, this.storage);
   }
@@ -59,7 +73,17 @@ export class FakeVault {
     const progress = this.entered.length;
     const nonce = progress > 0 ? this.nonce : "";
     const initialized = this.storage !== undefined;
-    const body = { type: "shamir", initialized, sealed: this.sealed, t, n, progress, nonce, version: "0.0.0", ...open };
+    const body = {
+      type: "shamir",
+      initialized,
+      sealed: this.sealed,
+      t,
+      n,
+      progress,
+      nonce,
+      version: this.version,
+      ...open,
+    };
     return { status: 200, body };
   }
 
@@ -78,6 +102,7 @@ export class FakeVault {
       t,
       clusterId: randomUUID(),
       tokens: new Set([rootToken]),
+      rootTokens: new Set([rootToken]),
       hasData: false,
       approle: false,
       policies: new Map(),
@@ -121,7 +146,26 @@ export class FakeVault {
 
   #withToken(call: string, token: string, input: Record<string, string>, storage: Storage): VaultResponse {
     const role = "POST auth/approle/role/pulumi";
-    if (call === "GET auth/token/lookup-self") return { status: 200, body: {} };
+    if (call === "GET auth/token/lookup-self") return { status: 200, body: { data: { accessor: `a-${token}` } } };
+    if (call === "LIST auth/token/accessors") {
+      return { status: 200, body: { data: { keys: [...storage.tokens].map((known) => `a-${known}`) } } };
+    }
+    if (call === "POST auth/token/lookup-accessor") {
+      const found = (input["accessor"] ?? "").slice(2);
+      if (!storage.tokens.has(found)) return refusal(400, "invalid accessor");
+      return { status: 200, body: { data: { path: storage.rootTokens.has(found) ? "auth/token/root" : "other" } } };
+    }
+    if (call === "POST auth/token/revoke-accessor") {
+      storage.tokens.delete((input["accessor"] ?? "").slice(2));
+      return { status: 204, body: {} };
+    }
+    if (call === "POST auth/token/create-orphan") {
+      if (!storage.rootTokens.has(token)) return refusal(403, "permission denied");
+      const limited = `hvs.${randomBytes(18).toString("base64url")}`;
+      storage.tokens.add(limited);
+      this.secrets.push(limited);
+      return { status: 200, body: { auth: { client_token: limited } } };
+    }
     if (call === "POST auth/token/revoke-self") {
       storage.tokens.delete(token);
       return { status: 204, body: {} };

@@ -3,6 +3,7 @@ import { EXIT, UserError } from "../../errors.ts";
 import { deriveSecrets } from "../../keys/derive.ts";
 import { type Effects, type Pgp, VaultUnavailable } from "../../unseal-helper/effects.ts";
 import { ensure, type EnsureResult } from "../../unseal-helper/ensure.ts";
+import { type Epoch, parseShareFile } from "../../unseal-helper/share-file.ts";
 import { ShareStore } from "../../unseal-helper/share-store.ts";
 import type { Tools } from "../../unseal-helper/unseal.ts";
 import { VaultClient } from "../../unseal-helper/vault-client.ts";
@@ -55,6 +56,18 @@ export class FakeWorld {
     return ensure(tools, { target: TARGET, credentials: CREDENTIALS, newEpoch });
   }
 
+  /** Any other command, as {@link ensure}. */
+  run<T>(command: (tools: Tools) => Promise<T>, fault?: Fault): Promise<T> {
+    const tools = this.tools(fault);
+    this.locked = false;
+    return command(tools);
+  }
+
+  /** what the share file says */
+  epochs(): Epoch[] {
+    return this.file === undefined ? [] : [...parseShareFile(SHARE_FILE, this.file).body.epochs];
+  }
+
   tools(fault: Fault = () => undefined): Tools {
     const effects = this.#seam(fault);
     const store = new ShareStore(SHARE_FILE, "prod", MASTER_KEY, effects);
@@ -101,6 +114,8 @@ export class FakeWorld {
       stopVault: () => effect("stop", () => void (this.running = false)),
       startVault: () => effect("start", () => this.#start()),
       restartVault: () => effect("restart", () => this.vault.restart()),
+      openEndpoint: (family) => effect(`open ${family}`, () => void (this.vault.openFamilies = [family])),
+      closeEndpoints: () => effect("close", () => void (this.vault.openFamilies = [])),
       wipeVolume: (marker) => effect("wipe", () => this.#wipe(marker)),
       withHostLock: async (work) => {
         await effect("lock", () => this.#lock());

@@ -44,8 +44,12 @@ export interface Context {
   readPassphrase(): Promise<Buffer>;
   /** Vault and the share file without a passphrase */
   observe(): Promise<Observer>;
-  /** Vault and the opened share file; asks for the passphrase the first time */
-  openSession(): Promise<Session>;
+  /**
+   * Vault and the opened share file; asks for the passphrase the first time.
+   *
+   * @param use `files` where Vault is not contacted; else what a killed run has left open in it is closed first
+   */
+  openSession(use?: "files"): Promise<Session>;
 }
 
 /** One command of the helper: a file in this directory, listed in registry.ts. */

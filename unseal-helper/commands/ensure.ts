@@ -1,4 +1,5 @@
 import { EXIT } from "../../errors.ts";
+import { closeLeftOpen } from "../endpoint-window.ts";
 import { ensure, planEnsure } from "../ensure.ts";
 import { type Command, DRY_RUN, planned } from "./command.ts";
 
@@ -20,6 +21,8 @@ export const ensureCommand: Command = {
     const newEpoch = values["new-epoch"] === true;
     if (values["dry-run"]) return planned(await planEnsure(tools, newEpoch));
     const result = await ensure(tools, { target, credentials, newEpoch });
+    // Its configuration survives a restart, and nobody could look while it was sealed.
+    if (result.actions.includes("unsealed")) await closeLeftOpen(tools);
     const done = result.actions.length === 0 ? "nothing to do" : result.actions.join(", ");
     const text = `vault ${result.version}: ${done} (epoch ${result.epoch})`;
     return { text, json: result, exitCode: EXIT.ok };

@@ -1,5 +1,7 @@
+import { breakglassCommand } from "./breakglass.ts";
 import type { Command } from "./command.ts";
 import { ensureCommand } from "./ensure.ts";
+import { rekeyCommand } from "./rekey.ts";
 import { passphraseRotateCommand } from "./passphrase-rotate.ts";
 import { sealCommand } from "./seal.ts";
 import { sharesCheckCommand } from "./shares-check.ts";
@@ -7,6 +9,7 @@ import { sharesIssueCommand } from "./shares-issue.ts";
 import { sharesPrintCommand } from "./shares-print.ts";
 import { statusCommand } from "./status.ts";
 import { unsealCommand } from "./unseal.ts";
+import { verifyCommand } from "./verify.ts";
 
 /** Every command, in the order of the help. */
 export const COMMANDS: readonly Command[] = [
@@ -15,6 +18,9 @@ export const COMMANDS: readonly Command[] = [
   unsealCommand,
   sealCommand,
   passphraseRotateCommand,
+  verifyCommand,
+  rekeyCommand,
+  breakglassCommand,
   sharesPrintCommand,
   sharesCheckCommand,
   sharesIssueCommand,

@@ -25,7 +25,7 @@ export const sharesCheckCommand: Command = {
     [EXIT.uninitialised]: "there are no shares yet",
   },
   async run(context, args) {
-    const { store } = (await context.openSession()).tools;
+    const { store } = (await context.openSession("files")).tools;
     const epoch = committedEpoch(store.epoch);
     const input = new SheetInput(context.around, args);
     const sheets: PaperShare[] = [];

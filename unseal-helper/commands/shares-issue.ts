@@ -25,7 +25,7 @@ export const sharesIssueCommand: Command = {
   exitStatus: { [EXIT.uninitialised]: "there are no shares yet" },
   async run(context, args) {
     const directory = outDirectory(args.values);
-    const { store, effects } = (await context.openSession()).tools;
+    const { store, effects } = (await context.openSession("files")).tools;
     const epoch = committedEpoch(store.epoch);
     if (args.values["dry-run"]) return planned([`issue share ${epoch.shares.length + 1} of epoch ${epoch.id}`]);
     const shares = await collectShares(store, epoch, new SheetInput(context.around, args));

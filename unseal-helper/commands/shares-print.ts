@@ -21,7 +21,7 @@ export const sharesPrintCommand: Command = {
   exitStatus: { [EXIT.uninitialised]: "there are no shares yet" },
   async run(context, { values }) {
     const directory = outDirectory(values);
-    const { store, effects } = (await context.openSession()).tools;
+    const { store, effects } = (await context.openSession("files")).tools;
     const epoch = committedEpoch(store.epoch);
     const indices = chosen(epoch, values["shares"]);
     if (values["dry-run"]) return planned(indices.map((index) => `write ${sheetName(store.stack, epoch, index)}`));

@@ -1,4 +1,5 @@
 import { EXIT } from "../../errors.ts";
+import { closeLeftOpen } from "../endpoint-window.ts";
 import { CLOCK } from "../clock.ts";
 import { collectShares, collectSheets } from "../share-collection.ts";
 import { SHARE_FD, SheetInput } from "../sheet-input.ts";
@@ -35,7 +36,10 @@ async function openWithFile(context: Context, args: Arguments): Promise<Outcome>
   if (args.values["dry-run"]) return planned((await waitForVault(tools.vault, tools.effects)).sealed ? ["unseal"] : []);
   await tools.store.load();
   const sheets = new SheetInput(context.around, args);
-  return outcome(await unsealVault(tools, (epoch) => collectShares(tools.store, epoch, sheets)));
+  const result = await unsealVault(tools, (epoch) => collectShares(tools.store, epoch, sheets));
+  // Its configuration survives a restart, and nobody could look while it was sealed.
+  if (result.changed) await closeLeftOpen(tools);
+  return outcome(result);
 }
 
 /** Without the master key the file is known to be intact, not to be ours; so it is Vault that judges the sheets. */
