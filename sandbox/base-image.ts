@@ -20,7 +20,7 @@ export function debianMirror(environment: Readonly<Record<string, string | undef
 }
 
 export function baseImage(rig: Rig, release: DebianRelease): BaseImage {
-  const hash = contentHash([], [JSON.stringify(release)]);
+  const hash = contentHash([], debootstrapArgv(release, "mirror", "archive"));
   const tag = `foundation-sandbox/${release.suite}:${hash}`;
   return { hash, provide: () => once(tag, () => make(rig, release, tag)) };
 }

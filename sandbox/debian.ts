@@ -16,8 +16,8 @@ export const PARTS_BASE: DebianRelease = {
   suite: "forky",
   packages: ["busybox", "ca-certificates", "curl", "dumb-init", "libcap2-bin", "passwd"],
   aptOptions: ['Acquire::Check-Valid-Until "false"'],
-  // Official images are mostly Alpine's: health checks find busybox's wget and nc under these names.
-  hooks: ['for applet in nc wget; do ln -s busybox "$1/usr/bin/$applet"; done'],
+  // Official images are mostly Alpine's: health checks find busybox's wget, and nothing that only GNU's has.
+  hooks: ['ln -s busybox "$1/usr/bin/wget"'],
 };
 
 /** Below the VMs: what a fresh Debian 13 cloud image has, and no Docker, which is the program's to install. */

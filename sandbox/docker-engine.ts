@@ -4,42 +4,22 @@ import { EXIT, UserError } from "../errors.ts";
 import { aptInstall, isInstalled } from "./host-packages.ts";
 import type { Rig } from "./rig.ts";
 
-/** How this machine's Docker stands. */
-export type EngineState = "running" | "stopped" | "not installed";
-
 /** docker-cli is a package of its own from Debian 13 on; cgroupfs-mount is for machines without systemd. */
 const PACKAGES = ["docker.io", "docker-cli?", "iptables", "apparmor?"];
 
 /** Finds a running Docker, starts an installed one, installs a missing one: the first of these that is possible. */
 export async function ensureDocker(rig: Rig): Promise<void> {
-  const state = await findEngine(rig);
-  if (state === "running") return;
-  if (rig.uid !== 0) throw cannotInstall(state, await message(rig));
-  if (state === "not installed") await aptInstall(rig, hasSystemd() ? PACKAGES : [...PACKAGES, "cgroupfs-mount?"]);
-  // The package's own start may have done it already.
-  if ((await findEngine(rig)) === "running") return;
+  if (await isRunning(rig)) return;
+  if (!(await isInstalled(rig, "docker")) || !(await isInstalled(rig, "dockerd"))) {
+    await aptInstall(rig, hasSystemd() ? PACKAGES : [...PACKAGES, "cgroupfs-mount?"]);
+    // The packages start it where there is an init system to do so.
+    if (await isRunning(rig)) return;
+  }
   await rig.progress.step("docker", "starting", () => (hasSystemd() ? startService(rig) : startDaemon(rig)));
 }
 
-async function findEngine(rig: Rig): Promise<EngineState> {
-  const { code } = await rig.exec(["docker", "version", "--format", "{{.Server.Version}}"], { mayFail: true });
-  if (code === 0) return "running";
-  return code !== -1 && ((await isInstalled(rig, "dockerd")) || rig.uid !== 0) ? "stopped" : "not installed";
-}
-
-function cannotInstall(state: EngineState, detail: string): UserError {
-  return state === "stopped"
-    ? new UserError(
-        `docker: cannot be used: ${detail}`,
-        "sudo systemctl start docker, or: sudo npm run sandbox",
-        EXIT.host,
-      )
-    : new UserError("docker: not installed, and not running as root", "sudo apt-get install -y docker.io", EXIT.host);
-}
-
-async function message({ exec }: Rig): Promise<string> {
-  const { stderr } = await exec(["docker", "version"], { mayFail: true });
-  return stderr.trim().split("\n").at(-1) ?? "";
+async function isRunning({ exec }: Rig): Promise<boolean> {
+  return (await exec(["docker", "version", "--format", "{{.Server.Version}}"], { mayFail: true })).code === 0;
 }
 
 const hasSystemd = (): boolean => existsSync("/run/systemd/system");
@@ -59,7 +39,7 @@ async function startDaemon(rig: Rig): Promise<void> {
   const pid = exec.detach(["dockerd"], log);
   writeFileSync(pidFile(paths.sandbox), String(pid));
   for (let attempt = 0; attempt < 120; attempt++) {
-    if ((await findEngine(rig)) === "running") return;
+    if (await isRunning(rig)) return;
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
   const tail = readFileSync(log, "utf8").trim().split("\n").at(-1) ?? "";

@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { IMAGES, type ImageName } from "../images.ts";
 import { baseImage } from "./base-image.ts";
 import { PARTS_BASE, VM_BASE } from "./debian.ts";
+import { sandboxFiles } from "./files.ts";
 import { ensureLocalImage } from "./local-image.ts";
 import { ensureNetwork } from "./network.ts";
 import { planBinary } from "./parts/binaries.ts";
@@ -10,13 +11,14 @@ import { PARTS, RUSTFS, type Part } from "./parts/part.ts";
 import { parsePin, pullImage, registryAnswers } from "./pulled-images.ts";
 import { ensureRegistry, type Registry } from "./registry.ts";
 import type { Rig } from "./rig.ts";
+import { isRunnerEnabled, readStackConfig } from "./stack-config.ts";
 
 /** `pulled`: production's own images; `parts`: made here from packages; `auto`: each pulled if its registry answers. */
 export type ImageMode = "auto" | "pulled" | "parts";
 
 /** One image as the VMs get it. */
 export interface ProvidedImage {
-  /** key in the program's configuration; undefined for images that the program does not use yet */
+  /** key in the program's configuration; undefined for a part that the program does not use */
   readonly image: ImageName | undefined;
   readonly reference: string;
   /** what production runs, and what this is instead; the same for pulled ones */
@@ -61,11 +63,14 @@ export async function provide(rig: Rig, mode: ImageMode, choose = chosenParts): 
   return { prefix, vmImage, ...provided };
 }
 
-/** The parts, with the real RustFS in place of its stand-in as soon as there is a binary of it. */
+/** The parts that the stack uses, with the real RustFS in place of its stand-in as soon as there is a binary of it. */
 export function chosenParts(rig: Rig): readonly Part[] {
-  const plan = planBinary(rig, "rustfs");
-  const hasRustfs = plan.readyMade !== undefined || existsSync(plan.directory);
-  return hasRustfs ? PARTS.map((part) => (part.image === "rustfs" ? RUSTFS : part)) : PARTS;
+  const rustfs = planBinary(rig, "rustfs");
+  const hasRustfs = rustfs.readyMade !== undefined || existsSync(rustfs.directory);
+  const hasRunner = isRunnerEnabled(readStackConfig(sandboxFiles(rig.paths).config));
+  return PARTS.filter(({ image }) => image !== undefined && (image !== "runner" || hasRunner)).map((part) =>
+    part.image === "rustfs" && hasRustfs ? RUSTFS : part,
+  );
 }
 
 /** Hosts of the registries that can be pulled from. */

@@ -19,7 +19,12 @@ export interface Rig {
   readonly exitWith: (code: number) => void;
 }
 
-/** Building Debian file systems, /etc/hosts and Docker itself are root's. @throws UserError (host) */
+/** @throws UserError (host) */
 export function requireRoot({ uid }: Rig): void {
-  if (uid !== 0) throw new UserError("sandbox: not running as root", "sudo npm run sandbox", EXIT.host);
+  if (uid === 0) return;
+  throw new UserError(
+    "sandbox: not running as root, which installing Docker, building Debian file systems and /etc/hosts need",
+    "sudo npm run sandbox",
+    EXIT.host,
+  );
 }

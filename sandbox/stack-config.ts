@@ -45,8 +45,19 @@ export function stackConfig(facts: StackFacts, previous = ""): string {
   return header + stringify({ ...file, config }, { lineWidth: 0 });
 }
 
+/** Whether the stack runs Actions jobs; off unless the file says otherwise. @param content of the file so far */
+export function isRunnerEnabled(content: string): boolean {
+  const { config } = (parse(content) ?? {}) as { config?: Values };
+  const runner = config?.["foundation:runner"] as { enabled?: unknown } | undefined;
+  return String(runner?.enabled) === "true";
+}
+
+/** Content of the file so far; empty before the first `up`. */
+export function readStackConfig(path: string): string {
+  return existsSync(path) ? readFileSync(path, "utf8") : "";
+}
+
 /** Brings the file up to date. */
 export function writeStackConfig(path: string, facts: StackFacts): void {
-  const previous = existsSync(path) ? readFileSync(path, "utf8") : "";
-  writeFileSync(path, stackConfig(facts, previous), { mode: 0o600 });
+  writeFileSync(path, stackConfig(facts, readStackConfig(path)), { mode: 0o600 });
 }

@@ -23,8 +23,13 @@ export function foundationArgv(node: string, paths: Paths, command: string, rest
   ];
 }
 
-/** Runs every check of `foundation verify` and prints its table. @throws UserError when one fails */
-export async function runVerify(rig: Rig): Promise<void> {
+/**
+ * Runs every check of `foundation verify` and prints its table.
+ *
+ * @param quiet only progress, no table
+ * @throws UserError when one fails
+ */
+export async function runVerify(rig: Rig, quiet = false): Promise<void> {
   const { exec, node, paths, progress, print } = rig;
   const result = await exec(foundationArgv(node, paths, "verify", []), {
     environment: stackEnvironment(rig),
@@ -33,7 +38,7 @@ export async function runVerify(rig: Rig): Promise<void> {
       if (stream === "stderr") progress.say("verify", line);
     },
   });
-  print(result.stdout.trimEnd());
+  if (!quiet || result.code !== 0) print(result.stdout.trimEnd());
   if (result.code !== 0)
     throw programFailure(result, "verify: a check failed, see the table", "npm run sandbox verify");
 }

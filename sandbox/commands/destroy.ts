@@ -13,16 +13,18 @@ import { stopAgent } from "../vm/ssh-agent.ts";
 export function destroyCommand(rig: Rig): Command {
   return new Command("destroy")
     .description("remove the sandbox: VMs with all their data, network, keys, names; the caches stay")
-    .action(() => destroy(rig));
+    .option("--caches", "remove what was built and downloaded, too: the next `up` starts from nothing")
+    .action((options: { caches?: true }) => destroy(rig, options.caches ?? false));
 }
 
-async function destroy(rig: Rig): Promise<void> {
+async function destroy(rig: Rig, withCaches: boolean): Promise<void> {
   requireRoot(rig);
   const { exec, paths, progress, print } = rig;
   const release = await takeLock(sandboxFiles(paths).lock);
   try {
     if ((await exec(["docker", "version"], { mayFail: true })).code === 0) {
       await progress.step("docker", "removing VMs, registry, volumes and network", () => removeAll(exec));
+      if (withCaches) await removeImages(exec);
       await stopOwnDaemon(rig);
     }
     withdrawNames();
@@ -32,7 +34,9 @@ async function destroy(rig: Rig): Promise<void> {
     release();
   }
   rmSync(paths.sandbox, { recursive: true, force: true });
-  print(`The sandbox is gone. What was built is kept in ${paths.cache}, so that the next one is quick.`);
+  if (withCaches) rmSync(paths.cache, { recursive: true, force: true });
+  const kept = `What was built is kept in ${paths.cache}, so that the next one is quick.`;
+  print(`The sandbox is gone. ${withCaches ? "So is everything that was built." : kept}`);
 }
 
 /** Only what carries the rig's label, in the order in which Docker lets go of it. */
@@ -55,4 +59,10 @@ async function removeAll(exec: Exec): Promise<void> {
     const found = stdout.trim().split("\n").filter(Boolean);
     if (found.length > 0) await exec(["docker", ...remove, ...found]);
   }
+}
+
+async function removeImages(exec: Exec): Promise<void> {
+  const { stdout } = await exec(["docker", "images", "--quiet", "--filter", "reference=foundation-sandbox/*"]);
+  const found = [...new Set(stdout.trim().split("\n").filter(Boolean))];
+  if (found.length > 0) await exec(["docker", "rmi", "--force", ...found]);
 }

@@ -3,7 +3,7 @@ import { chmodSync, mkdirSync } from "node:fs";
 import type { ImageName } from "../../images.ts";
 import { deploy, saveCertificate } from "../deployment.ts";
 import { ensureDocker } from "../docker-engine.ts";
-import { chooseEngine, type EngineChoice } from "../engine-choice.ts";
+import { chooseEngine } from "../engine-choice.ts";
 import { takeLock } from "../engine/lock.ts";
 import { sandboxFiles } from "../files.ts";
 import { ensurePrograms } from "../host-packages.ts";
@@ -15,7 +15,7 @@ import { clearScratch } from "../scratch.ts";
 import { writeStackConfig } from "../stack-config.ts";
 import { runVerify } from "../verification.ts";
 import { DEFAULT_VMS, ensureVms } from "../vms.ts";
-import { formatSummary } from "../summary.ts";
+import { formatSummary, type Summary } from "../summary.ts";
 
 const HELP = `
 Running it again resumes or updates; what exists is kept. FOUNDATION_PARTS_DIR names a folder of ready-made parts,
@@ -31,6 +31,7 @@ EXIT STATUS
 interface UpOptions {
   readonly images: ImageMode;
   readonly verify: boolean;
+  readonly json?: true;
 }
 
 /** `sandbox up`: from nothing to a verified foundation. */
@@ -41,11 +42,12 @@ export function upCommand(rig: Rig): Command {
       new Option("--images <mode>", "where images come from").choices(["auto", "pulled", "parts"]).default("auto"),
     )
     .option("--no-verify", "leave out the checks with real clients")
+    .option("--json", "the summary as JSON on standard output, all else on standard error")
     .addHelpText("after", HELP)
     .action((options: UpOptions) => up(rig, options));
 }
 
-async function up(rig: Rig, { images: mode, verify }: UpOptions): Promise<void> {
+async function up(rig: Rig, { images: mode, verify, json }: UpOptions): Promise<void> {
   requireRoot(rig);
   const { paths, progress } = rig;
   const files = sandboxFiles(paths);
@@ -68,8 +70,15 @@ async function up(rig: Rig, { images: mode, verify }: UpOptions): Promise<void> 
     await progress.phase("deployment", () => deploy(rig, engine));
     publishNames(prod.address);
     publishCertificate(await saveCertificate(rig, engine));
-    if (verify) await progress.phase("verification", () => runVerify(rig));
-    report(rig, provision.images, engine);
+    if (verify) await progress.phase("verification", () => runVerify(rig, json));
+    const summary: Summary = {
+      engine,
+      images: provision.images,
+      phases: progress.phases,
+      seconds: progress.seconds,
+      files,
+    };
+    rig.print(json ? JSON.stringify(summary, undefined, 2) : formatSummary(summary));
   } finally {
     release();
   }
@@ -78,11 +87,4 @@ async function up(rig: Rig, { images: mode, verify }: UpOptions): Promise<void> 
 /** What goes into the configuration: images that the program uses. */
 function overrides(images: readonly ProvidedImage[]): Partial<Record<ImageName, string>> {
   return Object.fromEntries(images.flatMap(({ image, reference }) => (image ? [[image, reference]] : [])));
-}
-
-function report(rig: Rig, images: readonly ProvidedImage[], engine: EngineChoice): void {
-  const { progress, paths } = rig;
-  rig.print(
-    formatSummary({ engine, images, phases: progress.phases, seconds: progress.seconds, files: sandboxFiles(paths) }),
-  );
 }

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseConfig } from "../../config.ts";
-import { stackConfig, type StackFacts } from "../../sandbox/stack-config.ts";
+import { isRunnerEnabled, stackConfig, type StackFacts } from "../../sandbox/stack-config.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const facts: StackFacts = {
@@ -55,4 +55,11 @@ test("keeps what was edited, and Pulumi's salt; host, images and keys are the ri
   expect(again).toBe(
     stackConfig(facts).replace("size: s", "size: m").replace("config:\n", "config:\n") + "encryptionsalt: v1:abc\n",
   );
+});
+
+test("says whether the runner's image is needed", () => {
+  expect(isRunnerEnabled("")).toBe(false);
+  expect(isRunnerEnabled(stackConfig(facts))).toBe(false);
+  expect(isRunnerEnabled("config:\n  foundation:runner: { enabled: true }\n")).toBe(true);
+  expect(isRunnerEnabled('config:\n  foundation:runner: { enabled: "true" }\n')).toBe(true);
 });

@@ -31,7 +31,12 @@ test("without root there is one clear error", () => {
   expect(() => {
     requireRoot(testRig({}, 1000));
   }).toThrow(
-    expect.objectContaining({ message: "sandbox: not running as root", hint: "sudo npm run sandbox", exitCode: 9 }),
+    expect.objectContaining({
+      message:
+        "sandbox: not running as root, which installing Docker, building Debian file systems and /etc/hosts need",
+      hint: "sudo npm run sandbox",
+      exitCode: 9,
+    }),
   );
 });
 
