@@ -42,6 +42,8 @@ export const LABELS = {
   vaultPgpKey: "foundation/vault/pgp-key/v1/",
   /** MAC over the share file */
   vaultShareFileMac: "foundation/vault/share-file/mac/v1",
+  /** MAC over what is kept beside a snapshot of Vault */
+  vaultSnapshot: "foundation/vault/snapshot/v1",
 } as const;
 
 const SALT = "foundation/v1";

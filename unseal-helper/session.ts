@@ -1,7 +1,7 @@
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EXIT, UserError } from "../errors.ts";
-import { type AppRoleCredentials, deriveSecrets } from "../keys/derive.ts";
+import { type AppRoleCredentials, type DerivedSecrets, deriveSecrets } from "../keys/derive.ts";
 import { keyFileName } from "../keys/keyfile-format.ts";
 import { openKeyFile } from "../keys/keyfile.ts";
 import type { SshTarget } from "../ssh-target.ts";
@@ -44,6 +44,7 @@ export interface Session {
   readonly tools: Tools;
   readonly target: SshTarget;
   readonly credentials: AppRoleCredentials;
+  readonly secrets: DerivedSecrets;
   /** a connection of its own to Vault's port on the VM */
   readonly openConnection: () => Connection;
   close(): void;
@@ -103,7 +104,7 @@ export async function openSession(options: CommonOptions, around: Surroundings, 
     masterKey.fill(0);
   };
   const tools = { effects, vault, store };
-  return { tools, target, credentials: secrets.vaultAppRole(PULUMI_ROLE), openConnection, close };
+  return { tools, target, credentials: secrets.vaultAppRole(PULUMI_ROLE), secrets, openConnection, close };
 }
 
 function targetOf(options: CommonOptions, recorded: SshTarget | null, shareFile: string): SshTarget {

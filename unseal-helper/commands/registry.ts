@@ -3,10 +3,12 @@ import type { Command } from "./command.ts";
 import { ensureCommand } from "./ensure.ts";
 import { rekeyCommand } from "./rekey.ts";
 import { passphraseRotateCommand } from "./passphrase-rotate.ts";
+import { restoreCommand } from "./restore.ts";
 import { sealCommand } from "./seal.ts";
 import { sharesCheckCommand } from "./shares-check.ts";
 import { sharesIssueCommand } from "./shares-issue.ts";
 import { sharesPrintCommand } from "./shares-print.ts";
+import { snapshotCommand } from "./snapshot.ts";
 import { statusCommand } from "./status.ts";
 import { unsealCommand } from "./unseal.ts";
 import { verifyCommand } from "./verify.ts";
@@ -24,4 +26,6 @@ export const COMMANDS: readonly Command[] = [
   sharesPrintCommand,
   sharesCheckCommand,
   sharesIssueCommand,
+  snapshotCommand,
+  restoreCommand,
 ];
