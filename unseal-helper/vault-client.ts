@@ -92,15 +92,20 @@ export class VaultClient {
     return (await this.#call(request)).body;
   }
 
-  /** As {@link call}; `undefined` where Vault answers 400: it does not take what was sent. */
+  /** As {@link call}; `undefined` where Vault does not take what was sent, wrong shares above all. */
   async tryCall(request: VaultRequest): Promise<Readonly<Record<string, unknown>> | undefined> {
     const response = await this.#send(request);
-    return response.status === 400 ? undefined : accepted(request.path, response).body;
+    return isRefusal(response) ? undefined : accepted(request.path, response).body;
   }
 
   async #call(request: VaultRequest): Promise<VaultResponse> {
     return accepted(request.path, await this.#send(request));
   }
+}
+
+/** Shares that combine to a wrong key are refused with 400 or, by sys/rekey, with the error of the failed decryption. */
+function isRefusal({ status, body }: VaultResponse): boolean {
+  return status === 400 || (status === 500 && /message authentication failed/.test(JSON.stringify(body)));
 }
 
 function accepted(path: string, response: VaultResponse): VaultResponse {

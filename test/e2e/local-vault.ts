@@ -1,10 +1,14 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { Agent } from "node:http";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { run } from "../../unseal-helper/exec.ts";
+import type { Effects } from "../../unseal-helper/effects.ts";
+import { realEffects, shareFileEffects } from "../../unseal-helper/real-effects.ts";
+import type { HostCommand } from "../../unseal-helper/vault-host.ts";
 
 const ARCHIVE = "vault.tar.xz";
 
@@ -18,16 +22,25 @@ export function vaultArchive(directory = process.env["FOUNDATION_PARTS_DIR"]): s
   return archive;
 }
 
-/** A real Vault on this machine's loopback, with raft storage in a temporary directory, in the place of the VM's. */
+const SCRIPT = readFileSync(new URL("../../unseal-helper/vault-host.sh", import.meta.url), "utf8");
+
+/**
+ * A real Vault on this machine's loopback, with raft storage in a temporary directory, in the place of the VM's. Its
+ * files are those that the real vault-host.sh works on.
+ */
 export class LocalVault {
   readonly directory = mkdtempSync(join(tmpdir(), "vault-"));
   readonly data = join(this.directory, "data");
   readonly marker = join(this.data, ".foundation-epoch");
+  readonly config: string;
   readonly #port: number;
+  readonly #pidFile: string;
   #process: ChildProcess | undefined;
 
   constructor(archive: string, port: number) {
     this.#port = port;
+    this.config = join(this.directory, "vault.hcl");
+    this.#pidFile = join(this.directory, "pid");
     execFileSync("tar", ["-xJf", archive, "-C", this.directory]);
     mkdirSync(this.data);
     const config = `disable_mlock = true
@@ -43,18 +56,23 @@ listener "tcp" {
   tls_disable = true
 }
 `;
-    writeFileSync(join(this.directory, "vault.hcl"), config);
+    writeFileSync(this.config, config);
+    const docker = join(this.directory, "docker");
+    writeFileSync(docker, dockerProgram(this.data, this.#pidFile));
+    chmodSync(docker, 0o755);
   }
 
   start(): void {
     if (this.#process !== undefined) return;
-    const config = join(this.directory, "vault.hcl");
-    this.#process = spawn(join(this.directory, "bin/vault"), ["server", `-config=${config}`], { stdio: "ignore" });
+    const argv = ["server", `-config=${this.config}`];
+    this.#process = spawn(join(this.directory, "bin/vault"), argv, { stdio: "ignore" });
+    writeFileSync(this.#pidFile, String(this.#process.pid));
   }
 
   async stop(): Promise<void> {
     const child = this.#process;
     this.#process = undefined;
+    rmSync(this.#pidFile, { force: true });
     if (child === undefined || child.exitCode !== null) return;
     const ended = new Promise((resolve) => child.once("exit", resolve));
     child.kill("SIGTERM");
@@ -66,19 +84,36 @@ listener "tcp" {
     this.start();
   }
 
-  /** As vault-host.sh does it. */
-  wipe(marker: string): void {
-    if (this.#process !== undefined || this.readMarker() !== marker)
-      throw new Error("a wipe that vault-host.sh refuses");
-    for (const name of readdirSync(this.data)) rmSync(join(this.data, name), { recursive: true });
+  /** The world with this Vault in it; the share file is the only one of the operator's files. */
+  effects(shareFile: string, agent: Agent): Effects {
+    const file = shareFileEffects(shareFile);
+    const world = realEffects({ file, agent, host: this, log: () => undefined });
+    return {
+      ...world,
+      startVault: () => Promise.resolve(this.start()),
+      stopVault: () => this.stop(),
+      restartVault: () => this.restart(),
+    };
+  }
+
+  /** vault-host.sh on this machine's files; only starting and stopping is left to the methods above. */
+  async run([command, ...words]: HostCommand): Promise<string> {
+    const script = SCRIPT.replaceAll("/run/", `${this.directory}/`)
+      .replaceAll("/dev/tcp/127.0.0.1/8200", `/dev/tcp/127.0.0.1/${this.#port}`)
+      .replaceAll("/etc/foundation/vault/vault.hcl", this.config);
+    const env = { PATH: `${this.directory}:${process.env["PATH"]}` };
+    const argv = ["bash", "-s", "--", "owner", command, ...words];
+    const { code, stdout, stderr } = await run(argv, { env, input: script, timeoutSeconds: 60 });
+    if (code !== 0) throw new Error(`${command}: ${code}: ${stderr}`);
+    return stdout.trimEnd();
+  }
+
+  withLock<T>(work: () => Promise<T>): Promise<T> {
+    return work();
   }
 
   readMarker(): string | undefined {
     return existsSync(this.marker) ? readFileSync(this.marker, "utf8").trimEnd() : undefined;
-  }
-
-  writeMarker(marker: string): void {
-    writeFileSync(this.marker, `${marker}\n`);
   }
 
   agent(): Agent {
@@ -91,4 +126,16 @@ listener "tcp" {
     await this.stop();
     rmSync(this.directory, { recursive: true });
   }
+}
+
+function dockerProgram(data: string, pidFile: string): string {
+  return `#!/usr/bin/env bash
+case "$*" in
+  *"inspect -f {{index "*) echo owner ;;
+  "volume inspect -f {{.Mountpoint}} vault-data") echo "${data}" ;;
+  "container inspect -f {{.State.Running}} vault") [ -e "${pidFile}" ] && echo true || echo false ;;
+  "kill -s HUP vault") kill -HUP "$(cat "${pidFile}")" ;;
+  *) echo "unexpected: docker $*" >&2; exit 1 ;;
+esac
+`;
 }

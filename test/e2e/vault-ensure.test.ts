@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import type { Agent } from "node:http";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
@@ -6,7 +6,6 @@ import { EXIT } from "../../errors.ts";
 import { deriveSecrets } from "../../keys/derive.ts";
 import { type Effects, VaultUnavailable } from "../../unseal-helper/effects.ts";
 import { ensure, type EnsureResult } from "../../unseal-helper/ensure.ts";
-import { realEffects, shareFileEffects } from "../../unseal-helper/real-effects.ts";
 import { combineShares } from "../../unseal-helper/shamir.ts";
 import { ShareStore } from "../../unseal-helper/share-store.ts";
 import { sendRequest } from "../../unseal-helper/ssh-transport.ts";
@@ -37,50 +36,58 @@ describe.skipIf(archive === undefined)("ensure on a real Vault", () => {
     await local.remove();
   });
 
-  function effects(): Effects {
-    const world = realEffects({
-      file: shareFileEffects(shareFile),
-      agent,
-      host: { run: () => Promise.reject(new Error("no VM")), withLock: (work) => work() },
-      log: () => undefined,
-    });
-    return {
-      ...world,
-      readMarker: () => Promise.resolve(local.readMarker()),
-      writeMarker: (marker) => Promise.resolve(local.writeMarker(marker)),
-      startVault: () => Promise.resolve(local.start()),
-      stopVault: () => local.stop(),
-      restartVault: () => local.restart(),
-      wipeVolume: (marker) => Promise.resolve(local.wipe(marker)),
-    };
-  }
-
+  const effects = (): Effects => local.effects(shareFile, agent);
   const tools = (seam = effects()) => ({
     effects: seam,
     store: new ShareStore(shareFile, "real", masterKey, seam),
     vault: new VaultClient((request) => seam.requestVault(request)),
   });
   const run = (seam?: Effects): Promise<EnsureResult> => ensure(tools(seam), { target, credentials, newEpoch: false });
-  const killedAfter = (path: string, count = 1): Effects => {
+  const killedAfter = (path: string): Effects => killing(effects(), path);
+
+  it("starts over when nothing but Vault itself knows that it was initialised", async () => {
     const seam = effects();
-    let left = count;
-    return {
+    const lost: Effects = {
       ...seam,
-      requestVault: async (request) => {
-        const answer = await seam.requestVault(request);
-        if (request.path === path && --left === 0) throw new Killed();
-        return answer;
+      initialiseVault: async (request) => {
+        await seam.initialiseVault(request);
+        rmSync(join(local.data, `.foundation-init.${request.epochId}`));
+        throw new Killed();
       },
     };
-  };
-
-  it("starts over when the answer of sys/init was lost", async () => {
-    await expect(run(killedAfter("sys/init"))).rejects.toThrow(Killed);
+    await expect(run(lost)).rejects.toThrow(Killed);
     expect(readFileSync(shareFile, "utf8")).toContain('"phase": "INTENT"');
-    expect((await run(killedAfter("sys/policies/acl/pulumi")).catch((error: unknown) => error)) instanceof Killed).toBe(
-      true,
-    );
+    const again = { ...effects(), initialiseVault: seam.initialiseVault };
+    expect(readdirSync(local.data)).toContain("vault.db");
+    await expect(run({ ...again, writeMarker: () => Promise.reject(new Killed()) })).rejects.toThrow(Killed);
+    // Vault is empty again, and was not touched after that.
+    expect(readdirSync(local.data)).not.toContain(".foundation-epoch");
+  });
+
+  it("takes up the answer of sys/init that the VM has kept, and then forgets it", async () => {
+    const seam = effects();
+    const dropped: Effects = {
+      ...seam,
+      initialiseVault: async (request) => {
+        await seam.initialiseVault(request);
+        throw new Killed();
+      },
+    };
+    await expect(run(dropped)).rejects.toThrow(Killed);
+    const [kept = ""] = readdirSync(local.data).filter((name) => name.startsWith(".foundation-init."));
+    expect(statSync(join(local.data, kept)).mode & 0o777).toBe(0o600);
+    const text = readFileSync(join(local.data, kept), "utf8");
+    const noWipe: Effects = { ...effects(), wipeVolume: () => Promise.reject(new Error("wiped")) };
+    const killed = await run(killing(noWipe, "sys/policies/acl/pulumi")).catch((error: unknown) => error);
+    expect(killed).toBeInstanceOf(Killed);
     expect(readFileSync(shareFile, "utf8")).toContain('"phase": "COMMITTED"');
+    expect(readdirSync(local.data).filter((name) => name.startsWith(".foundation-init."))).toEqual([]);
+    const { store } = tools();
+    await store.load();
+    for (const share of store.shares()) {
+      for (const form of ["hex", "base64"] as const) expect(text).not.toContain(share.toString(form));
+    }
+    expect(text).not.toContain(store.rootToken());
   });
 
   it("finishes a bootstrap that was cut short, and one whose token is revoked already", async () => {
@@ -151,6 +158,18 @@ describe.skipIf(archive === undefined)("ensure on a real Vault", () => {
     await expect(sendRequest(agent, { method: "GET", path: "sys/health" })).rejects.toThrow(VaultUnavailable);
   });
 });
+
+/** A run that is killed after a request to this path. */
+function killing(seam: Effects, path: string): Effects {
+  return {
+    ...seam,
+    requestVault: async (request) => {
+      const answer = await seam.requestVault(request);
+      if (request.path === path) throw new Killed();
+      return answer;
+    },
+  };
+}
 
 async function vaultUp(vault: VaultClient) {
   for (;;) {

@@ -15,6 +15,10 @@ interface Rekey {
 
 const OK: VaultResponse = { status: 204, body: {} };
 const REFUSED: VaultResponse = { status: 400, body: { errors: ["refused"] } };
+const WRONG_KEY: VaultResponse = {
+  status: 500,
+  body: { errors: ["failed to read root key: cipher: message authentication failed"] },
+};
 
 /** What Vault does for whoever has enough shares: rekey and generate-root. Nothing of it survives a seal. */
 export class FakeCeremonies {
@@ -73,7 +77,7 @@ export class FakeCeremonies {
     if (rekey === undefined || rekey.fresh || nonce !== rekey.nonce) return REFUSED;
     rekey.entered.push(Buffer.from(String(key), "base64"));
     if (rekey.entered.length < storage.t) return { status: 200, body: { complete: false } };
-    if (!combineShares(rekey.entered.splice(0)).equals(storage.rootKey)) return REFUSED;
+    if (!combineShares(rekey.entered.splice(0)).equals(storage.rootKey)) return WRONG_KEY;
     const rootKey = randomBytes(32);
     const shares = splitSecret(rootKey, rekey.n, rekey.t);
     rekey.fresh = { nonce: randomUUID(), shares, rootKey };
