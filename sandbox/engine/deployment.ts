@@ -7,7 +7,7 @@ import type { Redactor } from "./redactor.ts";
 import type { Registration } from "./registration.ts";
 import { dependentsFirst, dependsOn } from "./removal.ts";
 import type { ResourceState, State } from "./state.ts";
-import { UNKNOWN, type Properties } from "./values.ts";
+import { hasUnknown, UNKNOWN, type Properties } from "./values.ts";
 
 /** What the program gets back for a resource. */
 export interface Reply {
@@ -52,8 +52,11 @@ export class Deployment {
   /** Makes the resource what the program wants it to be. Never throws: a failure is one resource's matter. */
   async register(wanted: Registration): Promise<Reply> {
     const parent = this.#goals.get(wanted.parent);
+    // What a component waits for, its children wait for too, and go before it; they name the component, which is no record.
+    const inherited = parent && !parent.custom ? parent.dependencies : [];
     const goal: Registration = {
       ...wanted,
+      dependencies: [...new Set([...wanted.dependencies, ...inherited])],
       retainOnDelete: wanted.retainOnDelete ?? parent?.retainOnDelete,
       deletedWith: wanted.deletedWith || (parent?.deletedWith ?? ""),
     };
@@ -63,6 +66,7 @@ export class Deployment {
     this.#parts.redactor.learn(goal.inputs);
     const broken = [goal.parent, goal.provider, ...goal.dependencies].find((urn) => this.#broken.has(urn));
     if (broken !== undefined) return this.#skip(goal, `${nameOf(broken)} is missing`);
+    if (!this.#parts.dryRun && hasUnknown(goal.inputs)) return this.#skip(goal, "an input of it is missing");
     try {
       return await this.#settle(goal);
     } catch (error) {

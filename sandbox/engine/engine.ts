@@ -8,7 +8,7 @@ import { takeLock } from "./lock.ts";
 import { runProgram, type Registrar } from "./monitor.ts";
 import { Redactor } from "./redactor.ts";
 import { State } from "./state.ts";
-import { hasUnknown, mask, type Properties } from "./values.ts";
+import { hasUnknown, mask, secret, type Properties } from "./values.ts";
 
 /** The only stack that this engine touches. */
 export const SANDBOX = "sandbox";
@@ -141,6 +141,7 @@ async function run(options: EngineOptions, dryRun: boolean): Promise<Digest> {
 async function open(options: EngineOptions, dryRun: boolean): Promise<Session> {
   const state = await State.load(options.stateFile, options.stack, options.passphrase);
   const redactor = new Redactor();
+  redactor.learn(secret(options.passphrase.toString()));
   for (const { inputs, outputs } of state.resources) {
     redactor.learn(inputs);
     redactor.learn(outputs);

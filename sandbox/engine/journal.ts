@@ -10,7 +10,7 @@ export interface Subject {
   readonly name: string;
 }
 
-/** Something worth telling, as it happens. */
+/** Something worth telling, as it happens. Values in `changes` bear their marks of secrecy; to be shown by formatChange. */
 export type EngineEvent =
   /** a preview's finding */
   | {
@@ -23,7 +23,7 @@ export type EngineEvent =
   /** a step began; `seconds` is above 0 in the reminders that come while it takes long */
   | { readonly kind: "started"; readonly operation: Operation; readonly subject: Subject; readonly seconds: number }
   | { readonly kind: "done"; readonly operation: Operation; readonly subject: Subject; readonly seconds: number }
-  | { readonly kind: "failed"; readonly failure: Failure; readonly seconds: number }
+  | { readonly kind: "failed"; readonly failure: Failure }
   /** not tried, because of a failure or an interruption before */
   | { readonly kind: "skipped"; readonly subject: Subject; readonly because: string }
   /** left in place and forgotten */
@@ -127,7 +127,7 @@ export class Journal {
       exitCode,
     };
     this.failures.push(failure);
-    this.#tell({ kind: "failed", failure, seconds: this.durationSeconds });
+    this.#tell({ kind: "failed", failure });
   }
 
   #record(operation: Operation | undefined, subject: Subject, status: StepRecord["status"], seconds: number): void {

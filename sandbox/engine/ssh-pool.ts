@@ -11,10 +11,16 @@ export type SshPurpose =
   /** Docker's socket: opened when Docker is there. A login gets its groups at its start, and `docker` may be new */
   | "docker";
 
-const DIAL_TIMEOUT_MILLISECONDS = 15_000;
+const DIAL_TIMEOUT_MILLISECONDS = 30_000;
 const DIAL_ATTEMPTS = 5;
 /** Nobody listening yet, or no route: what a VM that is still starting looks like. */
 const TRANSIENT = ["ECONNREFUSED", "ECONNRESET", "EHOSTUNREACH", "ETIMEDOUT", "ENETUNREACH"];
+
+/** What the SSH library throws: an error of the socket with a code, or one of the protocol with a level. */
+interface SshError extends Error {
+  readonly code?: string;
+  readonly level?: string;
+}
 
 /** One SSH connection for each target and purpose, shared by all steps; every step has its own channel in it. */
 export class SshPool {
@@ -61,9 +67,8 @@ export class SshPool {
       try {
         return await dialOnce(where, target, this.#agent, onEnd);
       } catch (error) {
-        const { code } = error as NodeJS.ErrnoException;
-        if (error instanceof UserError || !TRANSIENT.includes(code ?? "") || attempt === DIAL_ATTEMPTS) {
-          throw error instanceof UserError ? error : explain(where, target, error as Error & { level?: string });
+        if (!isTransient(error as SshError) || attempt === DIAL_ATTEMPTS) {
+          throw error instanceof UserError ? error : explain(where, target, error as SshError);
         }
         await sleep(attempt * 500);
       }
@@ -106,7 +111,11 @@ async function dialOnce(where: string, target: SshTarget, agent: string, onEnd: 
   });
 }
 
-function explain(where: string, target: SshTarget, error: Error & { level?: string }): UserError {
+function isTransient({ code, level }: SshError): boolean {
+  return TRANSIENT.includes(code ?? "") || level === "client-timeout";
+}
+
+function explain(where: string, target: SshTarget, error: SshError): UserError {
   if (error.level === "client-authentication") {
     return unreachable(
       where,

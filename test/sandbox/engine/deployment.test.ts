@@ -239,6 +239,17 @@ describe("removal", () => {
     expect(world.things).toEqual(["kept="]);
   });
 
+  test("what is in a component goes before what the component waited for", async () => {
+    await world.up(() => {
+      const first = new Thing("first", { key: "first" });
+      const outer = new Group("outer", { dependsOn: first });
+      new Thing("child", { key: "child", sleepMs: 20 }, { parent: new Group("inner", { parent: outer }) });
+    });
+    world.takeCalls();
+    await world.up(() => undefined);
+    expect(world.takeCalls()).toEqual(["remove child", "remove first"]);
+  });
+
   test("what is retained is only forgotten; what goes with another is not deleted on its own", async () => {
     await world.up(() => {
       const host = new Thing("host", { key: "host" });

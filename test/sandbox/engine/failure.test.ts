@@ -49,6 +49,16 @@ describe("a failed resource", () => {
     expect(digest.outputs).toEqual({ bad: "output<string>", good: "after-good-1" });
   });
 
+  test("stops the children of a component that waits for it", async () => {
+    const digest = await world.up(() => {
+      const bad = new Thing("bad", { key: "bad", fail: "out of luck" });
+      const group = new Group("group", { dependsOn: bad });
+      new Thing("child", { key: "child" }, { parent: group });
+    });
+    expect(digest.failures.map(({ subject }) => subject?.name)).toEqual(["bad"]);
+    expect(world.things).toEqual([]);
+  });
+
   test("is tried again by the next run, together with what it stopped", async () => {
     await world.up(program("out of luck"));
     world.takeCalls();
