@@ -9,7 +9,7 @@ const IPV4 = /^((25[0-5]|2[0-4]\d|1?\d?\d)\.){3}(25[0-5]|2[0-4]\d|1?\d?\d)$/;
 const text = (what: string): z.ZodString => z.string(`is not ${what}`);
 const hostName = text("a host name").regex(HOST_NAME, "is not a host name (lower case, at least two labels)");
 const address = text("a host name or an IPv4 address").refine(
-  (value) => HOST_NAME.test(value) || IPV4.test(value) || /^[a-z0-9-]+$/.test(value),
+  (value) => HOST_NAME.test(value) || IPV4.test(value) || /^[a-z0-9][a-z0-9-]*$/.test(value),
   "is not a host name or an IPv4 address",
 );
 const sshTarget = z.strictObject(
@@ -26,8 +26,12 @@ const sshTarget = z.strictObject(
   },
   "is not an object",
 );
-const email = text("an e-mail address").regex(/^[^@\s"]+@[^@\s"]+\.[^@\s"]+$/, "is not an e-mail address");
-const absolutePath = text("an absolute path on the VM").regex(/^\/[\w./-]+$/, "is not an absolute path on the VM");
+// Only characters that mean nothing to a shell, to JSON and to the web server's configuration, into all of which it goes.
+const email = text("an e-mail address").regex(/^[\w.+-]+@[\w-]+(\.[\w-]+)+$/, "is not an e-mail address");
+const filePath = text("an absolute path on the VM").regex(
+  /^(\/(?!\.\.?\/)[\w.-]+)+\/[\w.-]+$/,
+  "is not the absolute path of a file in a directory on the VM",
+);
 const forgeName = text("a forge name").regex(
   /^[a-z0-9](?:[a-z0-9]|[-_.](?=[a-z0-9])){0,38}$/,
   "is not a forge name (lower-case letters, digits, single - _ . between them, at most 39)",
@@ -62,7 +66,7 @@ export const schema = z.strictObject({
           .regex(/^https:\/\/[\w.:/-]+$/, "is not an https URL")
           .default("https://acme-v02.api.letsencrypt.org/directory"),
       }),
-      z.strictObject({ mode: z.literal("files"), certificate: absolutePath, key: absolutePath }),
+      z.strictObject({ mode: z.literal("files"), certificate: filePath, key: filePath }),
     ],
     "is not one of: internal, acme, files",
   ),
@@ -90,13 +94,13 @@ export const schema = z.strictObject({
       "is not an object",
     )
     .default({ every: "15m" }),
-  images: z.partialRecord(z.enum(Object.keys(IMAGES) as ImageName[]), imageReference).default({}),
+  images: z.partialRecord(z.enum(Object.keys(IMAGES) as ImageName[]), imageReference, "is not an object").default({}),
   registryMirror: text("a registry address")
     .regex(/^[a-z0-9][a-z0-9.-]*(:\d+)?(\/[a-z0-9._/-]+)?$/, "is not a registry address (host:port/path, no scheme)")
     .optional(),
   runner: z.strictObject({ enabled: flag.default(false) }, "is not an object").default({ enabled: false }),
   subnet: text("a private IPv4 /16")
-    .regex(/^(10\.\d{1,3}|172\.(1[6-9]|2\d|3[01])|192\.168)\.0\.0\/16$/, "is not a private IPv4 /16")
+    .regex(/^(10\.(25[0-5]|2[0-4]\d|1?\d?\d)|172\.(1[6-9]|2\d|3[01])|192\.168)\.0\.0\/16$/, "is not a private IPv4 /16")
     .default("172.30.0.0/16"),
   keyDirectory: text("a path")
     .regex(/^[\w@%+=:,./ -]+$/, "is not a path (letters, digits and @%+=:,./ - only)")

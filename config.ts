@@ -159,6 +159,9 @@ function setting(path: string): string {
   return `pulumi config set ${path.includes(".") ? "--path " : ""}foundation:${path} ${example}`;
 }
 
+/** Endings of names that no public authority certifies. */
+const NOT_PUBLIC = /\.(test|local|internal|localhost|invalid|example|lan|home\.arpa)$/;
+
 /** Values that are each right and cannot hold together. */
 function contradictions(config: Parsed): Problem[] {
   const problems: Problem[] = [];
@@ -169,21 +172,32 @@ function contradictions(config: Parsed): Problem[] {
   if (forge.sshPort === host.port) refuse("forge.sshPort", `is the VM's own SSH port: ${String(forge.sshPort)}`);
   if (forge.sshPort === 80 || forge.sshPort === 443)
     refuse("forge.sshPort", `is a port of the web server: ${String(forge.sshPort)}`);
+  if (forge.sshPort === 8200) refuse("forge.sshPort", "is the port of Vault on the VM's loopback: 8200");
   if (forge.admin === forge.organisation)
     refuse("forge.organisation", `has the name of the admin user: ${forge.organisation}`);
   if (offsite !== "none" && offsite.address === host.address)
     refuse("offsite.address", `is the VM itself, a backup there is lost with it: ${offsite.address}`);
   if (offsite !== "none" && offsite.hostKey === host.hostKey && offsite.address !== host.address)
     refuse("offsite.hostKey", "is the VM's own host key, so both names are one machine");
-  if (tls.mode === "acme" && /\.(test|local|internal|localhost|invalid|example|lan|home\.arpa)$/.test(config.domain))
-    refuse("tls.mode", `acme cannot certify a name that is not public: ${config.domain}`);
+  const names = siteNames(config);
+  const secluded = Object.values<string>({ ...names }).find((name) => NOT_PUBLIC.test(name));
+  if (tls.mode === "acme" && secluded !== undefined)
+    refuse("tls.mode", `acme cannot certify a name that is not public: ${secluded}`);
   if (tls.mode === "files" && dirname(tls.certificate) !== dirname(tls.key))
     refuse("tls.key", `is not in the certificate's directory ${dirname(tls.certificate)}: ${tls.key}`);
-  const sites = Object.entries(siteNames(config));
+  const sites = Object.entries(names);
   for (const [index, [site, name]] of sites.entries()) {
-    const earlier = sites.slice(0, index).find(([, other]) => other === name);
-    if (earlier) refuse(`sites.${site}`, `is also the name of ${earlier[0]}: ${name}`, removal(`sites.${site}`));
+    const earlier = sites.slice(0, index).find(([, other]) => other === name)?.[0];
+    if (earlier === undefined) continue;
+    // Of the two, the one that was set can be taken back; the other follows from the domain.
+    const [given, other] = site in config.sites ? [site, earlier] : [earlier, site];
+    refuse(`sites.${given}`, `is also the name of ${other}: ${name}`, removal(`sites.${given}`));
   }
+  const prefix = config.subnet.replace(/0\.0\/16$/, "");
+  if (prefix === "172.17.") refuse("subnet", `is Docker's own network: ${config.subnet}`);
+  for (const address of [host.address, offsite === "none" ? "" : offsite.address])
+    if (address.startsWith(prefix))
+      refuse("subnet", `has ${address} in it`, "pulumi config set foundation:subnet 10.213.0.0/16");
   const minutes = toMinutes(config.backup.every);
   if (minutes < 5 || minutes > 24 * 60) refuse("backup.every", `is not between 5m and 24h: ${config.backup.every}`);
   return problems;

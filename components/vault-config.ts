@@ -39,7 +39,8 @@ export class VaultConfig extends pulumi.ComponentResource {
     const provider = new vault.Provider("vault", providerArgs(args.tunnelPort, args.appRole("pulumi")), {
       parent: this,
     });
-    const child = { parent: this, provider };
+    const devices = auditDevices({ parent: this, provider });
+    const child = { parent: this, provider, dependsOn: devices };
     const store = new vault.Mount(
       "kv-foundation",
       { path: "foundation", type: "kv", options: { version: "2" }, description: "Secrets of the foundation" },
@@ -60,13 +61,6 @@ export class VaultConfig extends pulumi.ComponentResource {
       );
     }
     for (const [reader, text] of Object.entries(READERS)) this.reader(reader, text, args.appRole(reader), child);
-    // Two devices: while one is being replaced or its disk is full, Vault still answers.
-    new vault.Audit(
-      "audit-file",
-      { type: "file", path: "file", options: { file_path: "/vault/logs/audit.log" } },
-      child,
-    );
-    new vault.Audit("audit-log", { type: "file", path: "log", options: { file_path: "stdout" } }, child);
     this.registerOutputs({});
   }
 
@@ -91,6 +85,18 @@ export class VaultConfig extends pulumi.ComponentResource {
       child,
     );
   }
+}
+
+/**
+ * Two devices: while one is being replaced or its disk is full, Vault still answers. They come first and one after the
+ * other: while a device is being enabled, Vault answers 500 to writes that it has carried out, and the repeated request
+ * then fails because its object exists.
+ */
+function auditDevices(child: pulumi.CustomResourceOptions): vault.Audit[] {
+  const device = (name: string, path: string, file: string, dependsOn: vault.Audit[]): vault.Audit =>
+    new vault.Audit(name, { type: "file", path, options: { file_path: file } }, { ...child, dependsOn });
+  const file = device("audit-file", "file", "/vault/logs/audit.log", []);
+  return [file, device("audit-log", "log", "stdout", [file])];
 }
 
 /**

@@ -3,8 +3,11 @@
 set -euo pipefail
 
 main() {
-  docker exec -i -u 1000 forgejo forgejo forgejo-cli actions register \
-    --name foundation --scope "$1" --labels host --secret-stdin >/dev/null
+  local secret
+  IFS= read -r secret
+  # The forge takes all of stdin, a line end too; and its flag wants a value, which it ignores.
+  printf '%s' "$secret" | docker exec -i -u 1000 forgejo forgejo forgejo-cli actions register \
+    --name foundation --scope "$1" --labels host --secret-stdin=true >/dev/null
   echo registered
 }
 

@@ -91,6 +91,11 @@ describe("wrong types", () =>
     [{ backup: "15m" }, "backup: is not an object: 15m", "set --path foundation:backup.every 15m"],
     [{ runner: true }, "runner: is not an object: true", "set --path foundation:runner.enabled false"],
     [
+      { images: "caddy:2" },
+      "images: is not an object: caddy:2",
+      "set --path foundation:images.caddy repo:tag@sha256:DIGEST",
+    ],
+    [
       { images: { caddy: 2 } },
       "images.caddy: is not an image reference: 2",
       "set --path foundation:images.caddy repo:tag@sha256:DIGEST",
@@ -109,7 +114,7 @@ describe("wrong values", () =>
       `domain: is not a host name (lower case, at least two labels): ${domain}`,
       "set foundation:domain example.org",
     ]),
-    ...["256.1.1.1", "a b", "vm;reboot", ""].map((address): Refusal => [
+    ...["256.1.1.1", "a b", "vm;reboot", "-oProxyCommand", ""].map((address): Refusal => [
       host({ address }),
       `host.address: is not a host name or an IPv4 address: ${address}`,
       "set --path foundation:host.address 203.0.113.7",
@@ -142,9 +147,15 @@ describe("wrong values", () =>
     ],
     [
       { tls: { mode: "files", certificate: "cert.pem", key: "/etc/tls/key.pem" } },
-      "tls.certificate: is not an absolute path on the VM: cert.pem",
+      "tls.certificate: is not the absolute path of a file in a directory on the VM: cert.pem",
       "set --path foundation:tls.certificate /etc/ssl/foundation/fullchain.pem",
     ],
+    // Its directory is mounted into the web server's container.
+    ...["/cert.pem", "/etc/tls/", "/etc/../cert.pem", "/etc/tls/cert$.pem"].map((certificate): Refusal => [
+      { tls: { mode: "files", certificate, key: "/etc/tls/key.pem" } },
+      `tls.certificate: is not the absolute path of a file in a directory on the VM: ${certificate}`,
+      "set --path foundation:tls.certificate /etc/ssl/foundation/fullchain.pem",
+    ]),
     [{ offsite: "no" }, "offsite: is neither a second host nor none: no", "set foundation:offsite none"],
     [offsite({ port: "x" }), "offsite.port: is not a port number: x", "set --path foundation:offsite.port 22"],
     [
@@ -162,11 +173,13 @@ describe("wrong values", () =>
       `forge.admin: is not a forge name (lower-case letters, digits, single - _ . between them, at most 39): ${admin}`,
       "set --path foundation:forge.admin operator",
     ]),
-    [
-      forge({ adminEmail: "ops" }),
-      "forge.adminEmail: is not an e-mail address: ops",
-      "set --path foundation:forge.adminEmail ops@example.org",
-    ],
+    ...["ops", "a b@example.org", "a'b@example.org", "a\\b@example.org", "$(id)@example.org"].map(
+      (adminEmail): Refusal => [
+        forge({ adminEmail }),
+        `forge.adminEmail: is not an e-mail address: ${adminEmail}`,
+        "set --path foundation:forge.adminEmail ops@example.org",
+      ],
+    ),
     [forge({ sshPort: "ssh" }), "forge.sshPort: is not a port number: ssh", "set --path foundation:forge.sshPort 2222"],
     [{ size: "xl" }, "size: is not one of: s, m, l: xl", "set foundation:size s"],
     ...["15", "m", "15 m", "1d"].map((every): Refusal => [
@@ -191,7 +204,7 @@ describe("wrong values", () =>
       `runner.enabled: is not true or false: ${String(enabled)}`,
       "set --path foundation:runner.enabled false",
     ]),
-    ...["8.8.0.0/16", "172.32.0.0/16", "172.30.0.0/24", "172.30.1.0/16"].map((subnet): Refusal => [
+    ...["8.8.0.0/16", "172.32.0.0/16", "172.30.0.0/24", "172.30.1.0/16", "10.256.0.0/16"].map((subnet): Refusal => [
       { subnet },
       `subnet: is not a private IPv4 /16: ${subnet}`,
       "set foundation:subnet 172.30.0.0/16",
@@ -227,6 +240,18 @@ describe("contradictions", () =>
       "set --path foundation:forge.sshPort 2222",
     ],
     [
+      forge({ sshPort: 8200 }),
+      "forge.sshPort: is the port of Vault on the VM's loopback: 8200",
+      "set --path foundation:forge.sshPort 2222",
+    ],
+    [
+      { subnet: "172.17.0.0/16" },
+      "subnet: is Docker's own network: 172.17.0.0/16",
+      "set foundation:subnet 172.30.0.0/16",
+    ],
+    [host({ address: "172.30.4.5" }), "subnet: has 172.30.4.5 in it", "set foundation:subnet 10.213.0.0/16"],
+    [offsite({ address: "172.30.4.5" }), "subnet: has 172.30.4.5 in it", "set foundation:subnet 10.213.0.0/16"],
+    [
       forge({ organisation: "operator" }),
       "forge.organisation: has the name of the admin user: operator",
       "set --path foundation:forge.organisation platform",
@@ -255,6 +280,16 @@ describe("contradictions", () =>
       { sites: { git: "example.org" } },
       "sites.git: is also the name of home: example.org",
       "rm --path foundation:sites.git",
+    ],
+    [
+      { sites: { git: "vault.example.org" } },
+      "sites.git: is also the name of vault: vault.example.org",
+      "rm --path foundation:sites.git",
+    ],
+    [
+      { tls: { mode: "acme", email: "ops@example.org" }, sites: { vault: "vault.internal" } },
+      "tls.mode: acme cannot certify a name that is not public: vault.internal",
+      "set --path foundation:tls.mode internal",
     ],
     ...["4m", "25h"].map((every): Refusal => [
       { backup: { every } },

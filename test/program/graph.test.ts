@@ -403,6 +403,15 @@ it("command lines hold the user's sudo, arguments and nothing secret", async () 
   );
 });
 
+it("Vault's audit devices come one after the other and before anything else is written to it", () => {
+  const devices = ofType(plain, "vault:index/audit:Audit").map(({ urn }) => urn);
+  const others = plain.resources.filter(({ type }) => type.startsWith("vault:") && !type.endsWith(":Audit"));
+  expect(others.filter(({ dependencies }) => !devices.every((urn) => dependencies.includes(urn)))).toEqual([]);
+  const [file, log] = devices.toSorted();
+  const second = plain.resources.find(({ urn }) => urn === log);
+  expect(second?.dependencies).toContain(file);
+});
+
 it("the preflight is told everything that must be free or ours", () => {
   const preflight = plain.resources.find(({ name }) => name === "preflight");
   const { FOUNDATION_PREFLIGHT: request } = preflight?.inputs.environment as Record<string, string>;
