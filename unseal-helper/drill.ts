@@ -1,9 +1,9 @@
 import { readFile } from "node:fs/promises";
-import { EXIT, UserError } from "../errors.ts";
 import { sshArguments } from "../ssh-target.ts";
 import { CLOCK } from "./clock.ts";
 import type { Effects } from "./effects.ts";
-import { connect, run } from "./exec.ts";
+import { connect } from "./exec.ts";
+import { runHostScript } from "./host-script.ts";
 import { type RestoreArgs, type Restored, restoreVault } from "./restore.ts";
 import type { Session, Surroundings } from "./session.ts";
 import { snapshotTransfer } from "./snapshot-transfer.ts";
@@ -30,16 +30,8 @@ export async function drill(
 ): Promise<Drilled> {
   const script = await readFile(new URL("drill-host.sh", import.meta.url), "utf8");
   const env = around.childEnvironment;
-  const onHost = async (command: "start" | "restart" | "stop"): Promise<string> => {
-    const remote = `${target.user === "root" ? "" : "sudo -n "}timeout ${TIMEOUT_SECONDS} bash -s -- ${secrets.ownerId} ${command}`;
-    const options = { env, input: script, timeoutSeconds: TIMEOUT_SECONDS + 30 };
-    const { code, stdout, stderr } = await run(["ssh", ...sshArguments(target), remote], options);
-    if (code === 0) return stdout.trim();
-    if (code === 255 || code === 127) throw unreachable(target, code, stderr);
-    const [, message = `vm: the drill's host script ended with ${code}`, hint = "docker ps -a (on the VM)"] =
-      /^(.+)\nhint: (.+)$/m.exec(stderr) ?? [];
-    throw new UserError(message, hint, code === EXIT.refused ? EXIT.refused : EXIT.failed);
-  };
+  const onHost = (command: "start" | "restart" | "stop"): Promise<string> =>
+    runHostScript(target, env, { script, words: [secrets.ownerId, command], timeoutSeconds: TIMEOUT_SECONDS });
   const started = CLOCK.monotonicNow();
   around.log("drill: starting a Vault without a network");
   let address = await onHost("start");

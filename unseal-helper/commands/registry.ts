@@ -1,5 +1,6 @@
 import { breakglassCommand } from "./breakglass.ts";
 import type { Command } from "./command.ts";
+import { doctorCommand } from "./doctor.ts";
 import { ensureCommand } from "./ensure.ts";
 import { rekeyCommand } from "./rekey.ts";
 import { passphraseRotateCommand } from "./passphrase-rotate.ts";
@@ -28,4 +29,5 @@ export const COMMANDS: readonly Command[] = [
   sharesIssueCommand,
   snapshotCommand,
   restoreCommand,
+  doctorCommand,
 ];
