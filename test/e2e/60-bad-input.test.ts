@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EXIT } from "../../errors.ts";
 import { sshArguments, type SshTarget } from "../../ssh-target.ts";
+import { containerOf } from "../../sandbox/vm/machine.ts";
 import { engine, files, paths, readConfig, run, sandbox, writeConfig } from "./rig.ts";
 
 // A second VM, as bare as it comes, and a stack of its own that is only ever refused there.
@@ -11,15 +12,22 @@ const directory = mkdtempSync(join(tmpdir(), "foundation-bad-input-"));
 const stack = { state: join(directory, "state.json"), config: join(directory, "Pulumi.sandbox.yaml") };
 let target: SshTarget;
 
+async function removeBareVm(): Promise<void> {
+  await run(["docker", "rm", "--force", "--volumes", containerOf("bare")]);
+  await run(["docker", "volume", "rm", "--force", `${containerOf("bare")}-docker`]);
+}
+
 beforeAll(async () => {
+  await removeBareVm();
   const { code, stdout, stderr } = await sandbox(["start", "bare"]);
   expect(code, stderr).toBe(0);
   const [, address = ""] = /^bare: root@(\S+)$/m.exec(stdout) ?? [];
   const [type = "", key = ""] = readFileSync(join(paths.sandbox, "ssh", "host-bare.pub"), "utf8").split(" ");
   target = { address, user: "root", port: 22, hostKey: `${type} ${key}`.trim() };
 });
-afterAll(() => {
+afterAll(async () => {
   rmSync(directory, { recursive: true, force: true });
+  await removeBareVm();
 });
 
 async function onBareVm(command: string): Promise<string> {
@@ -47,7 +55,7 @@ async function refusal(
     ...change,
   });
   const { code, stdout, stderr } = await engine(["up"], stack, { environment });
-  const lines = (stdout + stderr).split("\n").filter((line) => line !== "" && !line.startsWith("up: "));
+  const lines = (stdout + stderr).split("\n").filter((line) => !/^(up: |warning: |$)/.test(line));
   const error = lines.findIndex((line) => line.startsWith("error: "));
   const hint = lines.findIndex((line) => line.startsWith("hint: "));
   return {
@@ -232,5 +240,8 @@ test("an image digest that does not exist", async () => {
   const images = readConfig()["foundation:images"] as Record<string, string>;
   const caddy = (images.caddy ?? "").replace(/[0-9a-f]{64}$/, "0".repeat(64));
   const { code, error } = await refusal({ "foundation:images": { ...images, caddy } });
-  expect({ code, error }).toEqual({ code: EXIT.failed, error: "" });
+  expect(code).toBe(EXIT.failed);
+  expect(error.startsWith(`docker:index/remoteImage:RemoteImage caddy-image: image ${caddy}: cannot be pulled: `)).toBe(
+    true,
+  );
 });
