@@ -48,7 +48,7 @@ export function judgeHost(facts: {
     ["vault-data", data],
   ] as const) {
     if (percent < 0) {
-      findings.push({ check: "disk", what: `the VM has no volume ${volume}`, cure: "npx foundation up" });
+      findings.push({ check: "disk", what: `the VM has no volume ${volume}`, cure: "pulumi up" });
     } else if (percent >= FULL_PERCENT) {
       const what = `the disk of ${volume} is ${percent} % full: at 100 % Vault stops`;
       findings.push({ check: "disk", what, cure: "df -h; docker system df (on the VM)" });
@@ -67,7 +67,7 @@ export async function examineVault({ tools }: Session, project: string, stack: s
   const wanted = await configuredVersion(project, stack);
   if (wanted !== undefined && wanted !== version) {
     const what = `Vault is ${version}, the configuration wants ${wanted}`;
-    findings.push({ check: "version", what, cure: "npx foundation up" });
+    findings.push({ check: "version", what, cure: "pulumi up" });
   }
   for (const path of ["sys/generate-root/attempt", "sys/rekey/init"]) {
     if (sealed) break;

@@ -28,7 +28,7 @@ remove() {
 
 start() {
   local owner=$1 image directory
-  image=$(docker container inspect -f '{{.Image}}' vault 2>/dev/null) || fail 7 "vm: no container named vault" "npx foundation up"
+  image=$(docker container inspect -f '{{.Image}}' vault 2>/dev/null) || fail 7 "vm: no container named vault" "pulumi up"
   docker network create --internal --label "foundation.owner=$owner" "$name" >/dev/null
   docker volume create --label "foundation.owner=$owner" "$name" >/dev/null
   directory=$(docker volume inspect -f '{{.Mountpoint}}' "$name")

@@ -65,7 +65,7 @@ async function requireEmpty({ effects, vault }: Tools, epoch: Epoch): Promise<vo
   if (!initialized && !isForeign) return;
   throw new UserError(
     `vault: not empty${found === undefined ? "" : `: its volume carries the marker "${found}"`}`,
-    "a snapshot is restored into an empty Vault only: remove the container and its volume vault-data, then npx foundation up",
+    "a snapshot is restored into an empty Vault only: remove the container and its volume vault-data, then pulumi up",
     EXIT.refused,
   );
 }
