@@ -7,7 +7,6 @@ import { EXIT } from "../../errors.ts";
 import { deriveSecrets } from "../../keys/derive.ts";
 import type { Effects } from "../../unseal-helper/effects.ts";
 import { ensure } from "../../unseal-helper/ensure.ts";
-import { realEffects, shareFileEffects } from "../../unseal-helper/real-effects.ts";
 import { type Restored, restoreVault } from "../../unseal-helper/restore.ts";
 import { extendShares } from "../../unseal-helper/shamir.ts";
 import { ShareStore } from "../../unseal-helper/share-store.ts";
@@ -18,7 +17,6 @@ import { type SnapshotTransfer, snapshotTransfer } from "../../unseal-helper/sna
 import { openVault, type Tools } from "../../unseal-helper/unseal.ts";
 import { VaultClient } from "../../unseal-helper/vault-client.ts";
 import { waitForVault } from "../../unseal-helper/waiting.ts";
-import { localEffects } from "./local-effects.ts";
 import { LocalVault, vaultArchive } from "./local-vault.ts";
 
 const ENTRIES = 10_000;
@@ -53,13 +51,7 @@ class Site {
   }
 
   tools(): Tools {
-    const real = realEffects({
-      file: shareFileEffects(this.shareFile),
-      agent: this.agent,
-      host: { run: () => Promise.reject(new Error("no VM")), withLock: (work) => work() },
-      log: () => undefined,
-    });
-    const effects: Effects = localEffects(this.local, real, (effect) => this.kill(effect));
+    const effects = struck(this.local.effects(this.shareFile, this.agent), (effect) => this.kill(effect));
     return {
       effects,
       store: new ShareStore(this.shareFile, "real", masterKey, effects),
@@ -211,6 +203,26 @@ async function configure(vault: VaultClient): Promise<void> {
     const name = `entry-${String(index).padStart(5, "0")}`;
     await vault.write(token, `foundation/data/${name}`, { data: { word: `value-${index}` } });
   }
+}
+
+/** @param strike is told each effect after it has happened, and may throw */
+function struck(effects: Effects, strike: (effect: string) => void): Effects {
+  return {
+    ...effects,
+    requestVault: async (request) => {
+      const answer = await effects.requestVault(request);
+      strike(`${request.method} ${request.path}`);
+      return answer;
+    },
+    writeMarker: async (marker) => {
+      await effects.writeMarker(marker);
+      strike("write marker");
+    },
+    restartVault: async () => {
+      await effects.restartVault();
+      strike("restart");
+    },
+  };
 }
 
 function seconds(since: number): string {
