@@ -2,7 +2,7 @@ import { EXIT, UserError } from "../errors.ts";
 
 /** One call of Vault's HTTP API. */
 export interface VaultRequest {
-  readonly method: "GET" | "POST" | "PUT" | "DELETE" | "LIST";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** below `/v1/` */
   readonly path: string;
   readonly token?: string;

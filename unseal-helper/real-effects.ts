@@ -17,8 +17,13 @@ export function shareFileEffects(path: string): FileEffects {
   return {
     readShareFile: () => readOptional(path),
     writeShareFile: async (text) => {
-      await mkdir(dirname(path), { recursive: true });
-      await writeFileAtomically(path, text, true);
+      try {
+        await mkdir(dirname(path), { recursive: true });
+        await writeFileAtomically(path, text, true);
+      } catch (error) {
+        const { code = "unknown error" } = error as NodeJS.ErrnoException;
+        throw new UserError(`${path}: cannot be written (${code})`, `df -h ${dirname(path)}; ls -ld ${dirname(path)}`);
+      }
     },
   };
 }

@@ -76,7 +76,7 @@ function unpad(encoded: unknown, pad: unknown): string {
 async function revokeForgotten({ effects, vault }: Tools, root: string): Promise<void> {
   const own = await vault.read(root, "auth/token/lookup-self");
   const { accessor: ownAccessor } = (own?.["data"] ?? {}) as { accessor?: string };
-  const list = await vault.call({ method: "LIST", path: "auth/token/accessors", token: root });
+  const list = await vault.call({ method: "GET", path: "auth/token/accessors?list=true", token: root });
   const { keys = [] } = (list["data"] ?? {}) as { keys?: string[] };
   for (const accessor of keys.filter((key) => key !== ownAccessor)) {
     const path = "auth/token/lookup-accessor";

@@ -15,6 +15,8 @@ export interface StatusReport {
   readonly epoch: string | null;
   readonly phase: string | null;
   readonly bootstrapPending: boolean;
+  /** new shares are in the file, and whether they or the old ones open Vault is not settled */
+  readonly rekeyPending: boolean;
 }
 
 /** Asks Vault once, without waiting for it, and puts what the share file knows beside it. */
@@ -32,6 +34,7 @@ export async function readStatus(vault: VaultClient, file: ShareFileBody): Promi
     epoch: epoch?.id ?? null,
     phase: epoch?.phase ?? null,
     bootstrapPending: epoch !== undefined && epoch.rootToken !== null,
+    rekeyPending: epoch?.rekeyOf !== undefined && epoch.phase !== "COMMITTED",
   };
 }
 
@@ -51,5 +54,6 @@ export function statusLine(report: StatusReport): string {
       ? `sealed, ${progress} of ${t} shares entered (n = ${n})`
       : "unsealed";
   const keys = epoch === null ? "no shares in the file" : `epoch ${epoch} ${phase}`;
-  return `vault ${version}: ${state}; ${keys}${report.bootstrapPending ? ", bootstrap pending" : ""}`;
+  const pending = report.bootstrapPending ? ", bootstrap pending" : report.rekeyPending ? ", rekey pending" : "";
+  return `vault ${version}: ${state}; ${keys}${pending}`;
 }

@@ -147,7 +147,7 @@ export class FakeVault {
   #withToken(call: string, token: string, input: Record<string, string>, storage: Storage): VaultResponse {
     const role = "POST auth/approle/role/pulumi";
     if (call === "GET auth/token/lookup-self") return { status: 200, body: { data: { accessor: `a-${token}` } } };
-    if (call === "LIST auth/token/accessors") {
+    if (call === "GET auth/token/accessors?list=true") {
       return { status: 200, body: { data: { keys: [...storage.tokens].map((known) => `a-${known}`) } } };
     }
     if (call === "POST auth/token/lookup-accessor") {

@@ -25,11 +25,16 @@ export class FakeVm {
   /** method and path of each request to Vault */
   readonly requests: string[] = [];
   readonly #calls = join(this.directory, "calls");
+  /** Vault's configuration, which it reads when it is told to */
+  readonly config = join(this.directory, "vault.hcl");
   readonly #restarted = join(this.directory, "restarted");
+  readonly #reloaded = join(this.directory, "reloaded");
   #server: Server | undefined;
 
   async start(owner: string): Promise<void> {
     mkdirSync(this.volume);
+    writeFileSync(this.config, "ui = true\n", { mode: 0o400 });
+    writeFileSync(join(this.directory, "running"), "");
     this.#server = createServer((request, response) => {
       let text = "";
       request.on("data", (chunk: Buffer) => (text += chunk.toString()));
@@ -47,7 +52,7 @@ export class FakeVm {
     const { port } = this.#server.address() as AddressInfo;
     this.#program("ssh", sshProgram(this.#calls, this.directory, port));
     this.#program("sudo", '#!/bin/sh\n[ "$1" = -n ] && shift && exec "$@"\n');
-    this.#program("docker", dockerProgram(owner, this.volume, this.#restarted, join(this.directory, "running")));
+    this.#program("docker", dockerProgram(owner, this.volume, this.directory));
   }
 
   /** Environment in which this VM is the one that `ssh` reaches. */
@@ -81,9 +86,13 @@ export class FakeVm {
   }
 
   #noticeRestart(): void {
-    if (!existsSync(this.#restarted)) return;
-    rmSync(this.#restarted);
-    this.vault.restart();
+    const isRestarted = existsSync(this.#restarted);
+    if (!isRestarted && !existsSync(this.#reloaded)) return;
+    const [, family] = /^enable_unauthenticated_access = \["(.*)"\]/m.exec(readFileSync(this.config, "utf8")) ?? [];
+    this.vault.openFamilies = family === undefined ? [] : [family];
+    if (isRestarted) this.vault.restart();
+    rmSync(this.#restarted, { force: true });
+    rmSync(this.#reloaded, { force: true });
   }
 
   #program(name: string, text: string): void {
@@ -109,6 +118,7 @@ const { spawn } = require("node:child_process");
 const argv = process.argv.slice(2);
 appendFileSync(${JSON.stringify(calls)}, JSON.stringify({ argv, env: process.env }) + "\\n");
 const local = (text) => text.replaceAll("/run/", ${JSON.stringify(directory + "/")})
+  .replaceAll("/etc/foundation/vault/", ${JSON.stringify(directory + "/")})
   .replaceAll("/dev/tcp/127.0.0.1/8200", "/dev/tcp/127.0.0.1/${port}");
 if (argv[0] === "-W") {
   const socket = require("node:net").connect(${port}, "127.0.0.1");
@@ -125,7 +135,8 @@ if (argv[0] === "-W") {
 `;
 }
 
-function dockerProgram(owner: string, volume: string, restarted: string, running: string): string {
+function dockerProgram(owner: string, volume: string, directory: string): string {
+  const [running, restarted, reloaded] = ["running", "restarted", "reloaded"].map((name) => join(directory, name));
   return `#!/usr/bin/env bash
 case "$*" in
   *"inspect -f {{index .Config.Labels"*" vault" | *"inspect -f {{index .Labels"*" vault-data") echo "\${FAKE_OWNER:-${owner}}" ;;
@@ -133,6 +144,7 @@ case "$*" in
   "container inspect -f {{.State.Running}} vault") [ -e "${running}" ] && echo true || echo false ;;
   "start vault") touch "${running}" ;;
   "stop -t 30 vault") rm -f "${running}"; touch "${restarted}" ;;
+  "kill -s HUP vault") touch "${reloaded}" ;;
   "restart -t 30 vault") touch "${restarted}" ;;
   *) echo "unexpected: docker $*" >&2; exit 1 ;;
 esac

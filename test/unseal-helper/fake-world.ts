@@ -31,8 +31,17 @@ const fastEncrypt = (key: string, text: string): Promise<string> =>
 /** The process is gone: nothing after this effect happens. */
 export class Killed extends Error {}
 
+/**
+ * How an effect goes wrong. `before` and `after`: the process is killed there; the others it lives to see as errors:
+ *
+ * - `lost`: done, but no answer comes; `truncated`: half an answer, which is all that the VM has kept as well
+ * - `dropped`: not done, the connection to the VM broke
+ * - `full` and `denied`: not done, ENOSPC and EACCES; `unsynced`: done, but the disk says that it failed
+ */
+export type Strike = "before" | "after" | "lost" | "truncated" | "dropped" | "full" | "denied" | "unsynced";
+
 /** When and how an effect goes wrong; `undefined` lets it through. */
-export type Fault = (count: number, name: string) => "before" | "after" | "lost" | undefined;
+export type Fault = (count: number, name: string) => Strike | undefined | Promise<undefined>;
 
 /** One VM with its Vault, and the operator's disk. */
 export class FakeWorld {
@@ -44,6 +53,9 @@ export class FakeWorld {
   file: string | undefined;
   locked = false;
   wipes = 0;
+  isDataWiped = false;
+  /** what the wall clock shows */
+  date = new Date(0);
   log: string[] = [];
   /** names of the effects of the last run, in order */
   effects: string[] = [];
@@ -63,6 +75,16 @@ export class FakeWorld {
     return command(tools);
   }
 
+  /** A command of somebody else with another copy of the share file, while one is at work; returns the copy. */
+  async runBeside(file: string | undefined, command: (tools: Tools) => Promise<unknown>): Promise<string | undefined> {
+    const own = this.file;
+    this.file = file;
+    await command(this.tools()).catch((error: unknown) => this.log.push(String(error)));
+    const theirs = this.file;
+    this.file = own;
+    return theirs;
+  }
+
   /** what the share file says */
   epochs(): Epoch[] {
     return this.file === undefined ? [] : [...parseShareFile(SHARE_FILE, this.file).body.epochs];
@@ -75,18 +97,21 @@ export class FakeWorld {
   }
 
   #seam(fault: Fault): Effects {
-    this.effects = [];
+    const names: string[] = [];
+    this.effects = names;
     let dead = false;
     let clock = 0;
     const effect = async <T>(name: string, act: () => T | Promise<T>): Promise<T> => {
       if (dead) throw new Killed();
-      this.effects.push(name);
-      const strike = fault(this.effects.length, name);
+      names.push(name);
+      const strike = await fault(names.length, name);
       dead = strike === "before" || strike === "after";
-      if (strike === "before") throw new Killed();
+      throwInstead(strike);
       const result = await act();
-      if (strike === "after") throw new Killed();
-      if (strike === "lost") throw new VaultUnavailable("connection reset");
+      if (strike === "truncated" && name === "initialise" && this.spool) {
+        this.spool.text = this.spool.text.slice(0, this.spool.text.length / 2);
+      }
+      throwAfter(strike);
       return result;
     };
     return {
@@ -123,7 +148,7 @@ export class FakeWorld {
       },
       sleep: (milliseconds) => effect("sleep", () => void (clock += milliseconds)),
       monotonicNow: () => clock,
-      now: () => new Date(0),
+      now: () => this.date,
       newId: () => randomUUID(),
       pgp: fastPgp,
       log: (line) => this.log.push(line),
@@ -142,10 +167,24 @@ export class FakeWorld {
 
   #wipe(marker: string): void {
     if (this.running || this.marker !== marker) throw new Error("a wipe that vault-host.sh refuses");
-    if (this.vault.storage?.hasData) throw new Error("DATA WIPED");
+    this.isDataWiped ||= this.vault.storage?.hasData === true;
+    if (this.isDataWiped) throw new Error("DATA WIPED");
     this.vault.storage = undefined;
     this.marker = undefined;
     this.spool = undefined;
     this.wipes++;
   }
+}
+
+function throwInstead(strike: Strike | undefined): void {
+  if (strike === "before") throw new Killed();
+  if (strike === "dropped") throw new UserError("vm vm.test: cannot be reached: broken pipe", "ssh", EXIT.unreachable);
+  if (strike === "full") throw Object.assign(new Error("no space left on device"), { code: "ENOSPC" });
+  if (strike === "denied") throw Object.assign(new Error("permission denied"), { code: "EACCES" });
+}
+
+function throwAfter(strike: Strike | undefined): void {
+  if (strike === "after") throw new Killed();
+  if (strike === "lost" || strike === "truncated") throw new VaultUnavailable("connection reset");
+  if (strike === "unsynced") throw Object.assign(new Error("i/o error, fsync"), { code: "EIO" });
 }

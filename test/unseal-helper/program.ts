@@ -46,7 +46,7 @@ export class Program {
     const env = this.vm.environment(input.env ?? { PULUMI_CONFIG_PASSPHRASE: PASSPHRASE });
     const stdio = ["ignore", "pipe", "pipe", "pipe", "pipe"] as const;
     const cwd = input.cwd ?? process.cwd();
-    const child = spawn(process.execPath, [main, ...argv, "--keys", this.keys], { env, cwd, stdio: [...stdio] });
+    const child = spawn(process.execPath, [main, "--keys", this.keys, ...argv], { env, cwd, stdio: [...stdio] });
     (child.stdio[3] as NodeJS.WritableStream).on("error", () => undefined).end(input.fd3 ?? "");
     (child.stdio[4] as NodeJS.WritableStream).on("error", () => undefined).end(input.fd4 ?? "");
     const result: Result = { code: null, stdout: "", stderr: "" };

@@ -13,7 +13,7 @@ export const statusCommand: Command = {
     [EXIT.ok]: "unsealed",
     [EXIT.attention]: "sealed",
     [EXIT.uninitialised]: "never initialised",
-    [EXIT.halfDone]: "initialisation stopped half-way: run ensure",
+    [EXIT.halfDone]: "initialisation stopped half-way: run ensure; or a rekey: run rekey",
   },
   async run(context) {
     const { vault, file } = await context.observe();
