@@ -30,8 +30,19 @@ export interface EnsureResult {
  *
  * @throws UserError: refused for a Vault that is not ours, halfDone never (it finishes what is half done)
  */
-export async function ensure(tools: Tools, { target, credentials, newEpoch }: EnsureArgs): Promise<EnsureResult> {
-  const { effects, store, vault } = tools;
+export async function ensure(tools: Tools, args: EnsureArgs): Promise<EnsureResult> {
+  const opened = await initialiseAndOpen(tools, args);
+  if (await bootstrap(tools, args.credentials)) return { ...opened, actions: [...opened.actions, "bootstrapped"] };
+  await verifyLogin(tools.vault, args.credentials);
+  return opened;
+}
+
+/** The part of {@link ensure} that writes nothing into Vault: the root token stays sealed in the file. */
+export async function initialiseAndOpen(
+  tools: Tools,
+  { target, newEpoch }: Omit<EnsureArgs, "credentials">,
+): Promise<EnsureResult> {
+  const { effects, store } = tools;
   const actions: string[] = [];
   await store.load();
   if (await needsInitialisation(tools, newEpoch)) {
@@ -46,8 +57,6 @@ export async function ensure(tools: Tools, { target, credentials, newEpoch }: En
   if (store.epoch?.phase === "STORED") await commit(tools, unseal);
   const { clusterId, version } = await unseal();
   await store.recordTarget(target);
-  if (await bootstrap(tools, credentials)) actions.push("bootstrapped");
-  else await verifyLogin(vault, credentials);
   return { actions, epoch: (store.epoch as Epoch).id, clusterId, version };
 }
 

@@ -46,7 +46,7 @@ describe("the command line", () => {
     [["status", "x", "y"], "unexpected x y"],
     [["status", "--", "ls"], "unexpected --"],
     [["explode", "--help"], "unknown command explode"],
-    [["unseal", "--new-epoch"], "--new-epoch is for ensure"],
+    [["unseal", "--new-epoch"], "--new-epoch is for ensure, init"],
     [["unseal", "--passphrase", "x"], "Unknown option '--passphrase'"],
     [["unseal", "--passphrase-fd", "three"], "--passphrase-fd three: not a number"],
     [["unseal", "--host", "root@vm"], "--host and --host-key belong together"],

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
 import { EXIT, UserError } from "../../errors.ts";
-import { planEnsure } from "../../unseal-helper/ensure.ts";
+import { initialiseAndOpen, planEnsure } from "../../unseal-helper/ensure.ts";
 import { FakeVault } from "./fake-vault.ts";
-import { CREDENTIALS, type Fault, FakeWorld, Killed, MASTER_KEY, SHARE_FILE } from "./fake-world.ts";
+import { CREDENTIALS, type Fault, FakeWorld, Killed, MASTER_KEY, SHARE_FILE, TARGET } from "./fake-world.ts";
 
 const at =
   (k: number, how: ReturnType<Fault>): Fault =>
@@ -62,6 +62,16 @@ describe("ensure", () => {
       ...["read file", "GET sys/seal-status", "GET sys/seal-status", "GET sys/health", "GET sys/seal-status"],
       ...["POST auth/approle/login", "POST auth/token/revoke-self"],
     ]);
+  });
+
+  it("takes up what init has left: a token that is sealed in the file", async () => {
+    const world = new FakeWorld();
+    const opened = await world.run((tools) => initialiseAndOpen(tools, { target: TARGET, newEpoch: false }));
+    expect(opened.actions).toEqual(["initialised", "unsealed"]);
+    expect(world.vault.storage?.hasData).toBe(false);
+    expect(world.epochs()).toMatchObject([{ phase: "COMMITTED", rootToken: expect.any(String) as string }]);
+    expect((await world.ensure()).actions).toEqual(["bootstrapped"]);
+    expectDone(world);
   });
 
   it("opens a Vault that was restarted", async () => {

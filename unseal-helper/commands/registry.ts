@@ -2,6 +2,7 @@ import { breakglassCommand } from "./breakglass.ts";
 import type { Command } from "./command.ts";
 import { doctorCommand } from "./doctor.ts";
 import { ensureCommand } from "./ensure.ts";
+import { initCommand } from "./init.ts";
 import { rekeyCommand } from "./rekey.ts";
 import { passphraseRotateCommand } from "./passphrase-rotate.ts";
 import { restoreCommand } from "./restore.ts";
@@ -18,6 +19,7 @@ import { verifyCommand } from "./verify.ts";
 export const COMMANDS: readonly Command[] = [
   statusCommand,
   ensureCommand,
+  initCommand,
   unsealCommand,
   sealCommand,
   passphraseRotateCommand,

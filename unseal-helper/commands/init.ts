@@ -1,0 +1,27 @@
+import { EXIT } from "../../errors.ts";
+import { initialiseAndOpen, planEnsure } from "../ensure.ts";
+import { type Command, planned } from "./command.ts";
+import { ensureCommand } from "./ensure.ts";
+
+export const initCommand: Command = {
+  name: "init",
+  summary: "initialise if it is empty and open it, and write nothing into it",
+  description:
+    "The first half of ensure: the shares are in the file, proven by an unseal with what was read back from it. The\n" +
+    "root token stays sealed in the file until ensure has used and revoked it.",
+  options: ensureCommand.options,
+  operands: [],
+  takesProgram: false,
+  exitStatus: {},
+  async run(context, { values }) {
+    const { tools, target } = await context.openSession();
+    const newEpoch = values["new-epoch"] === true;
+    if (values["dry-run"]) {
+      const plan = await planEnsure(tools, newEpoch);
+      return planned(plan.filter((step) => !step.startsWith("set up")));
+    }
+    const result = await initialiseAndOpen(tools, { target, newEpoch });
+    const done = result.actions.length === 0 ? "nothing to do" : result.actions.join(", ");
+    return { text: `vault ${result.version}: ${done} (epoch ${result.epoch})`, json: result, exitCode: EXIT.ok };
+  },
+};
