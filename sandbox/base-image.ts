@@ -35,7 +35,7 @@ async function make(rig: Rig, release: DebianRelease, tag: string): Promise<stri
       await rig.exec(importArgv(archive, tag));
     });
   } finally {
-    rmSync(scratch, { recursive: true });
+    rmSync(scratch, { recursive: true, force: true });
   }
   return tag;
 }

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, renameSync } from "node:fs";
+import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import type { BaseImage } from "./base-image.ts";
 import { contentHash } from "./content-hash.ts";
@@ -39,9 +39,10 @@ async function provide({ exec, paths, progress }: Rig, { name, directory, hash, 
   await progress.step(name, "building image", async () => {
     await exec(buildArgv(image, directory, from), { environment: BUILD_ENVIRONMENT });
     mkdirSync(join(paths.cache, "archives"), { recursive: true });
-    const unfinished = join(makeScratch(paths), "image.tar");
-    await exec(["docker", "save", "--output", unfinished, image]);
-    renameSync(unfinished, archive);
+    const scratch = makeScratch(paths);
+    await exec(["docker", "save", "--output", join(scratch, "image.tar"), image]);
+    renameSync(join(scratch, "image.tar"), archive);
+    rmSync(scratch, { recursive: true, force: true });
   });
   return image;
 }
