@@ -1,4 +1,5 @@
 import { Command } from "commander";
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { EXIT } from "../../errors.ts";
 import { stackEnvironment } from "../deployment.ts";
@@ -44,7 +45,10 @@ export function statusCommand(rig: Rig): Command {
 
 async function collect(rig: Rig): Promise<Row[]> {
   const { exec } = rig;
-  if ((await exec(["docker", "version"], { mayFail: true })).code !== 0) return [];
+  if ((await exec(["docker", "version"], { mayFail: true })).code !== 0) {
+    const stopped = { what: "docker", state: "does not run; npm run sandbox start starts it", good: false };
+    return existsSync(rig.paths.sandbox) ? [stopped] : [];
+  }
   const rows: Row[] = [];
   const registry = await inspectContainer(exec, REGISTRY, "{{.State.Status}}");
   if (registry !== undefined) rows.push({ what: "image registry", state: registry, good: registry === "running" });
