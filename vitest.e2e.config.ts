@@ -11,6 +11,7 @@ class ByFileName extends BaseSequencer {
 export default defineConfig({
   test: {
     include: ["test/e2e/**/*.test.ts"],
+    globalSetup: "test/e2e/setup.ts",
     fileParallelism: false,
     sequence: { sequencer: ByFileName },
     testTimeout: 20 * 60_000,

@@ -8,10 +8,7 @@ import { PARTS_BASE } from "../../sandbox/debian.ts";
 import { prepareMachines } from "../../sandbox/images.ts";
 import { ensurePart } from "../../sandbox/parts/image-build.ts";
 import { PARTS } from "../../sandbox/parts/part.ts";
-import { createExec } from "../../sandbox/exec.ts";
-import { Progress } from "../../sandbox/progress.ts";
-import type { Rig } from "../../sandbox/rig.ts";
-import { paths, until } from "./rig.ts";
+import { createTestRig, until } from "./rig.ts";
 
 // Every part under the hardening that the program uses: no capability, read-only root, no new privileges, its own user.
 const HARDENED = ["--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--tmpfs=/tmp:mode=1777"];
@@ -55,18 +52,7 @@ function removeAll(): void {
 }
 
 beforeAll(async () => {
-  const rig: Rig = {
-    exec: createExec(process.env, new AbortController().signal),
-    progress: new Progress((line) => {
-      console.error(line);
-    }),
-    paths,
-    environment: process.env,
-    uid: 0,
-    node: process.execPath,
-    print: () => undefined,
-    exitWith: () => undefined,
-  };
+  const rig = createTestRig();
   const { registry } = await prepareMachines(rig);
   const sources = { registry, base: baseImage(rig, PARTS_BASE) };
   const built = await Promise.all(PARTS.map((part) => ensurePart(rig, sources, part)));

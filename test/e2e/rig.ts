@@ -4,14 +4,33 @@ import { createInterface } from "node:readline";
 import { parse, stringify } from "yaml";
 import { sshArguments } from "../../ssh-target.ts";
 import { stackEnvironment } from "../../sandbox/deployment.ts";
+import { createExec } from "../../sandbox/exec.ts";
 import { sandboxFiles } from "../../sandbox/files.ts";
 import { findPaths } from "../../sandbox/paths.ts";
+import { Progress } from "../../sandbox/progress.ts";
+import type { Rig } from "../../sandbox/rig.ts";
 
 const project = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
 /** Where the rig keeps its files; the same that `npm run sandbox` uses. */
 export const paths = findPaths(process.env, project);
 export const files = sandboxFiles(paths);
+
+/** The rig's own functions, for tests that use them without the command line. Progress goes to standard error. */
+export function createTestRig(): Rig {
+  return {
+    exec: createExec(process.env, new AbortController().signal),
+    progress: new Progress((line) => {
+      console.error(line);
+    }),
+    paths,
+    environment: process.env,
+    uid: process.geteuid?.() ?? -1,
+    node: process.execPath,
+    print: () => undefined,
+    exitWith: () => undefined,
+  };
+}
 
 /** How a program ended. */
 export interface Ended {
