@@ -1,5 +1,6 @@
 import { spawn } from "node:child_process";
 import { join } from "node:path";
+import { compileCache } from "../compile-cache.ts";
 
 const projectDirectory = join(import.meta.dirname, "..", "..");
 
@@ -11,7 +12,7 @@ export function foundation(
   return new Promise((resolve) => {
     const child = spawn(process.execPath, [join(projectDirectory, "cli", "main.ts"), ...args], {
       cwd: "/",
-      env: { PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
+      env: { ...compileCache(), PATH: process.env["PATH"], HOME: process.env["HOME"], ...environment },
       stdio: ["ignore", "pipe", "pipe"],
     });
     const output = { stdout: "", stderr: "" };

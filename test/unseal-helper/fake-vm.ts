@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { createMessage, encrypt as pgpEncrypt, readKey } from "openpgp";
 import type { VaultRequest, VaultResponse } from "../../unseal-helper/effects.ts";
 import { answerEncrypted } from "./encrypted-init.ts";
+import { compileCache } from "../compile-cache.ts";
 import { FakeVault } from "./fake-vault.ts";
 
 /** What `ssh` was started with. */
@@ -57,7 +58,7 @@ export class FakeVm {
 
   /** Environment in which this VM is the one that `ssh` reaches. */
   environment(more: Record<string, string> = {}): Record<string, string> {
-    return { PATH: `${join(this.directory, "bin")}:${process.env["PATH"]}`, ...more };
+    return { ...compileCache(), PATH: `${join(this.directory, "bin")}:${process.env["PATH"]}`, ...more };
   }
 
   /** every start of `ssh` so far */

@@ -2,11 +2,39 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 import { EXIT } from "../../errors.ts";
 import { createKeyFile, openKeyFile, rewrapPassphrase } from "../../keys/keyfile.ts";
 import { newPulumiKey, openPulumiKey, openPulumiValue, sealPulumiValue } from "../../keys/pulumi-secrets.ts";
 import { planRotation, rotatePassphrase, type Rotation } from "../../unseal-helper/passphrase-rotation.ts";
+
+// A million rounds for each question to a file: the tests put the same question many times, so each is worked out once.
+vi.mock("node:crypto", async (importOriginal) => {
+  const real = await importOriginal<typeof import("node:crypto")>();
+  const known = new Map<string, Promise<Buffer>>();
+  const pbkdf2 = (
+    passphrase: Buffer,
+    salt: Buffer,
+    rounds: number,
+    length: number,
+    digest: string,
+    done: (error: Error | null, key?: Buffer) => void,
+  ): void => {
+    const question = [passphrase.toString("hex"), salt.toString("hex"), rounds, length, digest].join();
+    const answer = known.get(question) ?? promisify(real.pbkdf2)(passphrase, salt, rounds, length, digest);
+    known.set(question, answer);
+    answer.then(
+      (key) => {
+        done(null, Buffer.from(key));
+      },
+      (error: unknown) => {
+        done(error as Error);
+      },
+    );
+  };
+  return { ...real, pbkdf2 };
+});
 
 const before = Buffer.from("hatbox-outlook-clover-vanish-jukebox-ripple-oversleep");
 const after = Buffer.from("gossip-mulberry-trapeze-unwound-cactus-shabby-pelican");
