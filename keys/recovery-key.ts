@@ -1,6 +1,7 @@
 import { formatPaperLines, parsePaperLines } from "./paper-lines.ts";
 
-const LINES = 4;
+/** Lines of the printed recovery key. */
+export const RECOVERY_KEY_LINES = 4;
 
 /** Text of a 256-bit key for a sheet of paper: four numbered lines of four groups of four characters. */
 export function formatRecoveryKey(key: Buffer): string {
@@ -13,5 +14,5 @@ export function formatRecoveryKey(key: Buffer): string {
  * @throws UserError (passphrase) that names the line with the error, without repeating what was typed
  */
 export function parseRecoveryKey(typed: string): Buffer {
-  return parsePaperLines("recovery key", LINES, typed);
+  return parsePaperLines("recovery key", RECOVERY_KEY_LINES, typed);
 }

@@ -15,12 +15,19 @@ import { readOptional } from "./real-effects.ts";
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";
 
+/** A secret in a file of Pulumi's. */
+export interface PulumiSecret {
+  /** where it is, as in `foundation:a.b[0]` */
+  readonly key: string;
+  readonly ciphertext: string;
+}
+
 /** A file of Pulumi's with secrets under the passphrase. */
 export interface SecretsFile {
   readonly path: string;
   readonly text: string;
   readonly salt: string;
-  readonly ciphertexts: readonly string[];
+  readonly secrets: readonly PulumiSecret[];
 }
 
 /** Where Pulumi keeps what belongs to a stack. */
@@ -41,7 +48,7 @@ export interface PulumiFiles {
  * @throws UserError (config) where a file is not as Pulumi writes it
  */
 export async function readPulumiFiles(project: string, stack: string, env: ChildEnvironment): Promise<PulumiFiles> {
-  const config = await readConfig(join(project, `Pulumi.${stack}.yaml`));
+  const config = await readStackConfig(project, stack);
   if (config === undefined) return { config, state: undefined, isRemote: false };
   const { name, backend } = await readProject(project);
   const url = env["PULUMI_BACKEND_URL"] || backend || (await loggedIn(env));
@@ -72,7 +79,7 @@ export async function rewrap(
     salt === undefined ? await newPulumiKey(after) : { key: await openPulumiKey(file.path, salt, after), salt };
   if (oldKey === undefined || next.key === undefined) throw new Error(`${file.path}: the passphrases do not fit`);
   let text = file.text.replaceAll(file.salt, next.salt);
-  for (const ciphertext of new Set(file.ciphertexts)) {
+  for (const ciphertext of new Set(file.secrets.map((secret) => secret.ciphertext))) {
     const value = openPulumiValue(oldKey, ciphertext);
     if (value === undefined) throw malformed(file.path, "a secret in it does not open");
     text = text.replaceAll(ciphertext, sealPulumiValue(next.key, value));
@@ -81,22 +88,31 @@ export async function rewrap(
   return next.salt;
 }
 
-async function readConfig(path: string): Promise<SecretsFile | undefined> {
+/**
+ * Makes a configuration without secrets one that never had any: Pulumi then takes the next passphrase for its own.
+ *
+ * @param config without secrets: they would be lost
+ */
+export async function removeSalt({ path, text, salt, secrets }: SecretsFile): Promise<void> {
+  if (secrets.length > 0) throw new Error(`${path} has secrets under its salt`);
+  const lines = text.split("\n").filter((line) => !(line.startsWith("encryptionsalt:") && line.includes(salt)));
+  await writeFileAtomically(path, lines.join("\n"), true);
+}
+
+/**
+ * Reads Pulumi.STACK.yaml.
+ *
+ * @returns `undefined` where there is none, or none with a passphrase
+ * @throws UserError (config) where it is not as Pulumi writes it
+ */
+export async function readStackConfig(project: string, stack: string): Promise<SecretsFile | undefined> {
+  const path = join(project, `Pulumi.${stack}.yaml`);
   const text = await readOptional(path);
   if (text === undefined) return undefined;
   const content = await parseYaml(path, text);
   const { encryptionsalt: salt } = content;
   if (typeof salt !== "string") return undefined;
-  return { path, text, salt, ciphertexts: secureValues(content["config"]) };
-}
-
-/** Pulumi takes a map with the one key `secure` for a secret, at any depth. */
-function secureValues(value: unknown): string[] {
-  if (typeof value !== "object" || value === null) return [];
-  const entries = Object.entries(value);
-  const [first] = entries;
-  if (entries.length === 1 && first?.[0] === "secure" && typeof first[1] === "string") return [first[1]];
-  return entries.flatMap(([, member]) => secureValues(member));
+  return { path, text, salt, secrets: secretsIn(content["config"], configSecret) };
 }
 
 async function readState(path: string): Promise<SecretsFile | undefined> {
@@ -115,14 +131,28 @@ async function readState(path: string): Promise<SecretsFile | undefined> {
   const provider = state.checkpoint?.latest?.secrets_providers;
   const salt = provider?.state?.salt;
   if (provider?.type !== "passphrase" || salt === undefined) return undefined;
-  return { path, text, salt, ciphertexts: stateSecrets(state) };
+  return { path, text, salt, secrets: secretsIn(state, stateSecret) };
 }
 
-function stateSecrets(value: unknown): string[] {
-  if (typeof value !== "object" || value === null) return [];
+/** Pulumi takes a map with the one key `secure` for a secret, at any depth. */
+function configSecret(value: object): unknown {
+  const [[name, ciphertext] = [], ...more] = Object.entries(value) as [string, unknown][];
+  return name === "secure" && more.length === 0 ? ciphertext : undefined;
+}
+
+function stateSecret(value: object): unknown {
   const { [SIGNATURE]: signature, ciphertext } = value as Record<string, unknown>;
-  if (signature === SECRET && typeof ciphertext === "string") return [ciphertext];
-  return Object.values(value).flatMap(stateSecrets);
+  return signature === SECRET ? ciphertext : undefined;
+}
+
+function secretsIn(value: unknown, ciphertextOf: (value: object) => unknown, key = ""): PulumiSecret[] {
+  if (typeof value !== "object" || value === null) return [];
+  const ciphertext = ciphertextOf(value);
+  if (typeof ciphertext === "string") return [{ key, ciphertext }];
+  const separator = key === "" ? "" : ".";
+  return Object.entries(value).flatMap(([name, member]) =>
+    secretsIn(member, ciphertextOf, key + (Array.isArray(value) ? `[${name}]` : `${separator}${name}`)),
+  );
 }
 
 async function readProject(project: string): Promise<{ name: string; backend: string | undefined }> {

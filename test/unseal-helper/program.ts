@@ -23,10 +23,19 @@ export class Program {
   /** everything that any run printed */
   output = "";
   masterKey: Buffer = Buffer.alloc(0);
+  /** as printed */
+  recoveryKey = "";
+
+  /** The key file alone: without Vault. */
+  async createKeys(): Promise<void> {
+    const passphrase = Buffer.from(PASSPHRASE);
+    const made = await createKeyFile({ path: this.keyFile, stack: "prod", passphrase, scryptCost: 2 });
+    this.recoveryKey = made.recoveryKey;
+    this.masterKey = await openKeyFile({ path: this.keyFile, passphrase });
+  }
 
   async start(): Promise<void> {
-    await createKeyFile({ path: this.keyFile, stack: "prod", passphrase: Buffer.from(PASSPHRASE), scryptCost: 2 });
-    this.masterKey = await openKeyFile({ path: this.keyFile, passphrase: Buffer.from(PASSPHRASE) });
+    await this.createKeys();
     await this.vm.start(deriveSecrets(this.masterKey).ownerId);
     const ready = await this.run("ensure", "--host", "root@vm.test", "--host-key", HOST_KEY);
     if (ready.code !== 0) throw new Error(ready.stderr);

@@ -124,4 +124,30 @@ describe.skipIf(!hasPython)("at the terminal", { timeout: 120_000 }, () => {
     expect(same.output).toContain(`rewrapped ${program.keyFile}`);
     expect([PASSPHRASE, NEW_PASSPHRASE].filter((secret) => same.output.includes(secret))).toEqual([]);
   });
+
+  it("asks for the recovery key line by line, and for the new passphrase twice", async () => {
+    const argv = ["passphrase", "reset", "--project", join(program.vm.directory, "none")];
+    const keyLines = program.recoveryKey.split("\n");
+    const steps = keyLines.map((line, index): [string, string] => {
+      return [`recovery key, line ${index + 1} of 4 (not shown): `, `${line}\r`];
+    });
+    const [first = ["", ""], second = ["", ""], ...others] = steps;
+    const untouched = readFileSync(program.keyFile);
+    const interrupted = await play(argv, [...steps, ["New passphrase: ", "half a pass\u0003"]]);
+    expect(interrupted).toMatchObject({ code: 130, echo: Array(5).fill(false), after: SANE });
+    expect(readFileSync(program.keyFile)).toEqual(untouched);
+    const played = await play(argv, [
+      first,
+      [second[0], first[1]],
+      second,
+      ...others,
+      ["New passphrase: ", `${PASSPHRASE}\r`],
+      ["Once more: ", `${PASSPHRASE}\r`],
+    ]);
+    expect(played).toMatchObject({ code: 0, echo: Array(7).fill(false), after: SANE });
+    expect(played.output).toContain("recovery key: line 2 has a typing error\r\n");
+    expect(played.output).toContain(`rewrapped ${program.keyFile}\r\n`);
+    const secrets = [PASSPHRASE, ...keyLines.map((line) => line.slice(3))];
+    expect(secrets.filter((secret) => played.output.includes(secret))).toEqual([]);
+  });
 });

@@ -1,9 +1,8 @@
-import { readFileSync } from "node:fs";
-import { EXIT, UserError } from "../../errors.ts";
-import { passphraseFromFile } from "../../keys/passphrase.ts";
+import { EXIT } from "../../errors.ts";
+import { NEW_PASSPHRASE_FD, readNewPassphrase } from "../new-passphrase.ts";
 import { planRotation, rotatePassphrase, type Rotation } from "../passphrase-rotation.ts";
 import { findFiles } from "../session.ts";
-import { type Arguments, type Command, type Context, DRY_RUN, planned } from "./command.ts";
+import { type Command, DRY_RUN, planned } from "./command.ts";
 
 export const passphraseRotateCommand: Command = {
   name: "passphrase rotate",
@@ -14,7 +13,7 @@ export const passphraseRotateCommand: Command = {
     "two passphrases. Whatever was copied before stays under the old passphrase: the repository's history, Pulumi's\n" +
     "own backups, snapshots of the state.",
   options: {
-    "new-passphrase-fd": { type: "string", value: "N", summary: "read the new one from this file descriptor" },
+    ...NEW_PASSPHRASE_FD,
     project: { type: "string", value: "DIR", summary: "directory of Pulumi.yaml (default .)" },
     ...DRY_RUN,
   },
@@ -28,7 +27,7 @@ export const passphraseRotateCommand: Command = {
   async run(context, { values }) {
     const { stack, keyFile } = await findFiles(context.options);
     const before = await context.readPassphrase();
-    const after = await newPassphrase(context, values);
+    const after = await readNewPassphrase(context.around, values);
     const { pulumiEnvironment: env, log } = context.around;
     const project = typeof values["project"] === "string" ? values["project"] : ".";
     const rotation: Rotation = { keyFile, stack, project, before, after, env, log };
@@ -43,18 +42,3 @@ export const passphraseRotateCommand: Command = {
     }
   },
 };
-
-/** Typed twice, because nobody sees it. */
-async function newPassphrase({ around }: Context, values: Arguments["values"]): Promise<Buffer> {
-  const fd = values["new-passphrase-fd"];
-  if (typeof fd === "string") {
-    if (!/^\d{1,4}$/.test(fd)) throw new UserError(`--new-passphrase-fd ${fd}: not a number`, "as in 3", EXIT.usage);
-    return passphraseFromFile(`--new-passphrase-fd ${fd}`, () => readFileSync(Number(fd)));
-  }
-  const first = await around.askSecret("New passphrase: ");
-  const second = await around.askSecret("Once more: ");
-  const isSame = first.equals(second);
-  second.fill(0);
-  if (isSame) return first;
-  throw new UserError("passphrase: the two are not the same", "run again", EXIT.passphrase);
-}

@@ -4,6 +4,7 @@ import { doctorCommand } from "./doctor.ts";
 import { ensureCommand } from "./ensure.ts";
 import { initCommand } from "./init.ts";
 import { rekeyCommand } from "./rekey.ts";
+import { passphraseResetCommand } from "./passphrase-reset.ts";
 import { passphraseRotateCommand } from "./passphrase-rotate.ts";
 import { restoreCommand } from "./restore.ts";
 import { sealCommand } from "./seal.ts";
@@ -23,6 +24,7 @@ export const COMMANDS: readonly Command[] = [
   unsealCommand,
   sealCommand,
   passphraseRotateCommand,
+  passphraseResetCommand,
   verifyCommand,
   rekeyCommand,
   breakglassCommand,
