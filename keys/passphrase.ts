@@ -35,18 +35,19 @@ export function passphraseFrom(env: Environment, readFile: (path: string) => Buf
  * A passphrase that is the content of a file, by the rules of {@link passphraseFrom}.
  *
  * @param where names the file in messages
+ * @param hint how to give one
  * @throws UserError (passphrase)
  */
-export function passphraseFromFile(where: string, read: () => Buffer): Buffer {
+export function passphraseFromFile(where: string, read: () => Buffer, hint = HOW_TO_SET): Buffer {
   let bytes: Buffer;
   try {
     bytes = read();
   } catch (error) {
-    throw refused(`${where}: cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown error"})`, HOW_TO_SET);
+    throw refused(`${where}: cannot be read (${(error as NodeJS.ErrnoException).code ?? "unknown error"})`, hint);
   }
   const text = bytes.toString();
-  if (!Buffer.from(text).equals(bytes)) throw refused(`${where}: not UTF-8 text`, HOW_TO_SET);
-  return checked(where, trimAsGo(text));
+  if (!Buffer.from(text).equals(bytes)) throw refused(`${where}: not UTF-8 text`, hint);
+  return checked(where, trimAsGo(text), hint);
 }
 
 /** A new passphrase of seven words, joined by hyphens so that no shell needs quotes for it. */
@@ -96,10 +97,10 @@ async function loadEstimator() {
   });
 }
 
-function checked(where: string, passphrase: string): Buffer {
-  if (passphrase === "") throw refused(`${where}: the passphrase is empty`, HOW_TO_SET);
+function checked(where: string, passphrase: string, hint = HOW_TO_SET): Buffer {
+  if (passphrase === "") throw refused(`${where}: the passphrase is empty`, hint);
   // Node replaces bytes of the environment that are not UTF-8; Pulumi would use the bytes, and the two would differ.
-  if (passphrase.includes("\ufffd")) throw refused(`${where}: the passphrase is not UTF-8 text`, HOW_TO_SET);
+  if (passphrase.includes("\ufffd")) throw refused(`${where}: the passphrase is not UTF-8 text`, hint);
   return Buffer.from(passphrase);
 }
 

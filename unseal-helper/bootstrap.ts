@@ -1,5 +1,6 @@
 import { EXIT, UserError } from "../errors.ts";
 import type { AppRoleCredentials } from "../keys/derive.ts";
+import { breakGlass } from "./breakglass.ts";
 import type { Epoch } from "./share-file.ts";
 import type { Tools } from "./unseal.ts";
 import type { VaultClient } from "./vault-client.ts";
@@ -22,6 +23,7 @@ ${["raw", "seal", "step-down", "rekey", "rekey-recovery-key", "generate-root", "
   .map((path) => `path "${path}" {\n  capabilities = ["deny"]\n}\n`)
   .join("")}`;
 
+const REPAIR_SECONDS = 300;
 const ROLE_PATH = `auth/approle/role/${PULUMI_ROLE}`;
 
 /**
@@ -38,7 +40,11 @@ export async function bootstrap({ vault, store, effects }: Tools, credentials: A
     await configure(vault, token, credentials);
     await vault.revokeSelf(token);
     if (await vault.isTokenAlive(token)) {
-      throw new UserError("vault: the root token is still valid after its revocation", "run again", EXIT.failed);
+      throw new UserError(
+        "vault: the root token is still valid after its revocation",
+        "npx foundation vault ensure",
+        EXIT.failed,
+      );
     }
   }
   await verifyLogin(vault, credentials);
@@ -52,15 +58,29 @@ export async function bootstrap({ vault, store, effects }: Tools, credentials: A
  * @throws UserError (failed) where it cannot
  */
 export async function verifyLogin(vault: VaultClient, credentials: AppRoleCredentials): Promise<void> {
-  const token = await vault.logIn(credentials.roleId, credentials.secretId);
-  if (token === undefined) {
-    throw new UserError(
-      `vault: the AppRole ${PULUMI_ROLE} does not accept its derived credentials: it was removed or changed`,
-      "generate a root token with three shares (vault operator generate-root), and write the role again with it",
-      EXIT.failed,
-    );
-  }
-  await vault.revokeSelf(token);
+  if (await canLogIn(vault, credentials)) return;
+  throw new UserError(
+    `vault: the AppRole ${PULUMI_ROLE} does not accept its derived credentials: it was removed or changed`,
+    "find out by whom; to write it again: npx foundation vault ensure --repair-role",
+    EXIT.failed,
+  );
+}
+
+/**
+ * Writes the AppRole of the Pulumi program again where it is lost, with a token that dies with this call.
+ *
+ * @returns whether it was lost
+ */
+export async function repairRole(tools: Tools, credentials: AppRoleCredentials): Promise<boolean> {
+  if (await canLogIn(tools.vault, credentials)) return false;
+  await breakGlass(tools, REPAIR_SECONDS, (token) => configure(tools.vault, token, credentials));
+  return true;
+}
+
+async function canLogIn(vault: VaultClient, { roleId, secretId }: AppRoleCredentials): Promise<boolean> {
+  const token = await vault.logIn(roleId, secretId);
+  if (token !== undefined) await vault.revokeSelf(token);
+  return token !== undefined;
 }
 
 async function configure(vault: VaultClient, token: string, { roleId, secretId }: AppRoleCredentials): Promise<void> {

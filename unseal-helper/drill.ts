@@ -3,13 +3,12 @@ import { sshArguments } from "../ssh-target.ts";
 import { CLOCK } from "./clock.ts";
 import type { Effects } from "./effects.ts";
 import { connect } from "./exec.ts";
-import { runHostScript } from "./host-script.ts";
+import { runHostScript, unreachable } from "./host-script.ts";
 import { type RestoreArgs, type Restored, restoreVault } from "./restore.ts";
 import type { Session, Surroundings } from "./session.ts";
 import { snapshotTransfer } from "./snapshot-transfer.ts";
 import { sendRequest, sshAgent } from "./ssh-transport.ts";
 import { VaultClient } from "./vault-client.ts";
-import { unreachable } from "./vault-host.ts";
 
 const TIMEOUT_SECONDS = 120;
 

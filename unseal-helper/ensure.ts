@@ -1,6 +1,6 @@
 import type { AppRoleCredentials } from "../keys/derive.ts";
 import type { SshTarget } from "../ssh-target.ts";
-import { bootstrap, verifyLogin } from "./bootstrap.ts";
+import { bootstrap, PULUMI_ROLE, repairRole, verifyLogin } from "./bootstrap.ts";
 import { commit, initialise, needsInitialisation } from "./initialise.ts";
 import type { Epoch } from "./share-file.ts";
 import { type Tools, type Unsealed, unsealVault } from "./unseal.ts";
@@ -13,6 +13,8 @@ export interface EnsureArgs {
   readonly credentials: AppRoleCredentials;
   /** gives up the keys in the file where Vault is empty */
   readonly newEpoch: boolean;
+  /** writes the AppRole again where it is lost; without it that is an error, because somebody has done it */
+  readonly repairRole?: boolean;
 }
 
 /** A Vault that is initialised, open, bootstrapped and the one of the share file. */
@@ -33,14 +35,15 @@ export interface EnsureResult {
 export async function ensure(tools: Tools, args: EnsureArgs): Promise<EnsureResult> {
   const opened = await initialiseAndOpen(tools, args);
   if (await bootstrap(tools, args.credentials)) return { ...opened, actions: [...opened.actions, "bootstrapped"] };
+  const isRepaired = args.repairRole === true && (await repairRole(tools, args.credentials));
   await verifyLogin(tools.vault, args.credentials);
-  return opened;
+  return isRepaired ? { ...opened, actions: [...opened.actions, `repaired the AppRole ${PULUMI_ROLE}`] } : opened;
 }
 
 /** The part of {@link ensure} that writes nothing into Vault: the root token stays sealed in the file. */
 export async function initialiseAndOpen(
   tools: Tools,
-  { target, newEpoch }: Omit<EnsureArgs, "credentials">,
+  { target, newEpoch }: Pick<EnsureArgs, "target" | "newEpoch">,
 ): Promise<EnsureResult> {
   const { effects, store } = tools;
   const actions: string[] = [];
@@ -61,7 +64,10 @@ export async function initialiseAndOpen(
 }
 
 /** What {@link ensure} would do now, in order, without doing it. */
-export async function planEnsure(tools: Tools, newEpoch: boolean): Promise<string[]> {
+export async function planEnsure(
+  tools: Tools,
+  { newEpoch, repairRole: isRepair = false }: Pick<EnsureArgs, "newEpoch" | "repairRole">,
+): Promise<string[]> {
   const { effects, store, vault } = tools;
   await store.load();
   const plan: string[] = [];
@@ -73,5 +79,6 @@ export async function planEnsure(tools: Tools, newEpoch: boolean): Promise<strin
   if ((await waitForVault(vault, effects)).sealed) plan.push("unseal");
   if (store.epoch?.phase === "STORED") plan.push("commit the shares");
   if (store.epoch?.rootToken) plan.push("set up the AppRole pulumi and revoke the root token");
+  else if (isRepair) plan.push(`write the AppRole ${PULUMI_ROLE} again if it is lost`);
   return plan;
 }

@@ -25,7 +25,7 @@ export async function needsInitialisation({ effects, vault, store }: Tools, newE
   if (epoch === undefined || newEpoch) return true;
   throw new UserError(
     `vault: empty, but the share file has the keys of epoch ${epoch.id}`,
-    "restore a snapshot of that epoch, or give its content up: npx foundation vault ensure --new-epoch",
+    "npx foundation vault restore FILE; or give its content up: npx foundation vault ensure --new-epoch",
     EXIT.refused,
   );
 }

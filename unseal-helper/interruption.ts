@@ -35,5 +35,5 @@ export async function uninterrupted<T>(
 }
 
 function interrupted(): UserError {
-  return new UserError("interrupted", "run again", EXIT.interrupted);
+  return new UserError("interrupted", "run the same command again", EXIT.interrupted);
 }

@@ -33,7 +33,7 @@ function contextOf(options: CommonOptions): Context & { close(): void } {
     log: (line) => console.error(line),
     askSecret: (question) => {
       if (process.stdin.isTTY) return askSecret(process.stdin, process.stderr, question);
-      throw new UserError("terminal: there is none to ask at", "run it in a terminal", EXIT.usage);
+      throw noTerminal();
     },
     uninterrupted: (work) => uninterrupted(process, childEnvironment(process.env), work),
   };
@@ -54,6 +54,11 @@ function contextOf(options: CommonOptions): Context & { close(): void } {
     },
     close: () => toClose.forEach((value) => value.close()),
   };
+}
+
+function noTerminal(): UserError {
+  const hint = "run it in a terminal, or give what it asks for by a file descriptor: --help names the options";
+  return new UserError("terminal: there is none to ask at", hint, EXIT.usage);
 }
 
 /** Whatever the command: what a killed run has left open is closed first. */
@@ -90,7 +95,8 @@ function isAsked({ passphraseFd }: CommonOptions): boolean {
 
 async function readPassphrase({ passphraseFd }: CommonOptions, around: Surroundings, asked: boolean): Promise<Buffer> {
   if (passphraseFd !== undefined) {
-    return passphraseFromFile(`--passphrase-fd ${passphraseFd}`, () => readFileSync(passphraseFd));
+    const option = `--passphrase-fd ${passphraseFd}`;
+    return passphraseFromFile(option, () => readFileSync(passphraseFd), "as in --passphrase-fd 3 3< FILE");
   }
   if (asked && process.stdin.isTTY) return await around.askSecret("Passphrase: ");
   return passphraseFrom(process.env, readFileSync);
@@ -100,7 +106,7 @@ try {
   process.exitCode = await main();
 } catch (error) {
   if (error instanceof UserError) {
-    console.error(`${error.message}\nhint: ${error.hint}`);
+    console.error(`error: ${error.message}\nhint: ${error.hint}`);
     process.exitCode = error.exitCode;
   } else {
     console.error(error);

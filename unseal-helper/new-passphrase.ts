@@ -19,13 +19,14 @@ export async function readNewPassphrase(
   { "new-passphrase-fd": fd }: Arguments["values"],
 ): Promise<Buffer> {
   if (typeof fd === "string") {
-    const bytes = readDescriptor("--new-passphrase-fd", fd);
-    return passphraseFromFile(`--new-passphrase-fd ${fd}`, () => bytes);
+    const option = "--new-passphrase-fd";
+    const bytes = readDescriptor(option, fd);
+    return passphraseFromFile(`${option} ${fd}`, () => bytes, `as in ${option} 3 3< FILE`);
   }
   const first = await askSecret("New passphrase: ");
   const second = await askSecret("Once more: ");
   const isSame = first.equals(second);
   second.fill(0);
   if (isSame) return first;
-  throw new UserError("passphrase: the two are not the same", "run again", EXIT.passphrase);
+  throw new UserError("passphrase: the two are not the same", "run the same command again", EXIT.passphrase);
 }

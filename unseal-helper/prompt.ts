@@ -36,7 +36,8 @@ function readLine(input: ReadStream): Promise<Buffer> {
     const onData = (chunk: Buffer): void => {
       for (const byte of chunk) {
         if (LINE_END.includes(byte)) return finish(() => resolve(typed));
-        if (byte === CTRL_C) return finish(() => reject(new UserError("interrupted", "run again", EXIT.interrupted)));
+        if (byte === CTRL_C)
+          return finish(() => reject(new UserError("interrupted", "run the same command again", EXIT.interrupted)));
         if (byte === CTRL_D) {
           return finish(() =>
             reject(new UserError("passphrase: none given", "type it at the prompt", EXIT.passphrase)),

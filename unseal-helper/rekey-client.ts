@@ -59,5 +59,5 @@ async function enter(vault: VaultClient, path: string, nonce: string, shares: re
 }
 
 function unexpected(): UserError {
-  return new UserError("vault: sys/rekey: not an answer of Vault", "run again", EXIT.failed);
+  return new UserError("vault: sys/rekey: not an answer of Vault", "run the same command again", EXIT.failed);
 }

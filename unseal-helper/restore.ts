@@ -78,7 +78,7 @@ async function load({ effects, vault }: Tools, { path, epoch, transfer }: Restor
   const { status, body: answer } = await effects.requestVault({ method: "PUT", path: "sys/init", body });
   const { keys_base64: keys, root_token: token } = answer;
   if (status !== 200 || !Array.isArray(keys) || typeof token !== "string") {
-    throw new UserError(`vault: sys/init: answered ${status}`, "run again: it starts over");
+    throw new UserError(`vault: sys/init: answered ${status}`, "run the same command again: it starts over");
   }
   const shares = keys.map((key) => Buffer.from(String(key), "base64"));
   const scratch = { id: "of the temporary Vault", n, t, clusterId: null };
@@ -95,7 +95,10 @@ async function waitForSeal({ effects, vault }: Pick<Tools, "effects" | "vault">)
   const end = effects.monotonicNow() + SEAL_SECONDS * 1000;
   while (!(await waitForVault(vault, effects)).sealed) {
     if (effects.monotonicNow() > end) {
-      throw new UserError(`vault: did not take the snapshot within ${SEAL_SECONDS} s`, "run again: it starts over");
+      throw new UserError(
+        `vault: did not take the snapshot within ${SEAL_SECONDS} s`,
+        "run the same command again: it starts over",
+      );
     }
     await effects.sleep(200);
   }

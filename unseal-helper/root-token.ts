@@ -44,7 +44,7 @@ export async function issueAdminToken(tools: Tools, seconds: number): Promise<st
 export async function revoke(vault: VaultClient, token: string): Promise<void> {
   if (await vault.isTokenAlive(token)) await vault.revokeSelf(token);
   if (!(await vault.isTokenAlive(token))) return;
-  throw new UserError("vault: a token is still valid after its revocation", "run again", EXIT.failed);
+  throw new UserError("vault: a token is still valid after its revocation", "run the same command again", EXIT.failed);
 }
 
 /** Vault's ceremony: it hands out the token once enough shares are there, hidden under a one-time pad. */
@@ -96,5 +96,5 @@ function foreignShares({ id }: Epoch): UserError {
 }
 
 function unexpected(path: string): UserError {
-  return new UserError(`vault: ${path}: not an answer of Vault`, "run again", EXIT.failed);
+  return new UserError(`vault: ${path}: not an answer of Vault`, "run the same command again", EXIT.failed);
 }

@@ -8,6 +8,7 @@ import type { SshTarget } from "../ssh-target.ts";
 import { PULUMI_ROLE } from "./bootstrap.ts";
 import type { CommonOptions } from "./commands/command.ts";
 import type { ChildEnvironment, Connection } from "./exec.ts";
+import { unreachable } from "./host-script.ts";
 import type { RunProgram } from "./interruption.ts";
 import { readOptional, realEffects, shareFileEffects } from "./real-effects.ts";
 import { emptyShareFile, parseShareFile, shareFileName, type ShareFileBody } from "./share-file.ts";
@@ -15,7 +16,7 @@ import { ShareStore } from "./share-store.ts";
 import { sendRequest, sshAgent } from "./ssh-transport.ts";
 import type { Tools } from "./unseal.ts";
 import { VaultClient } from "./vault-client.ts";
-import { connectToVault, unreachable, VaultHost } from "./vault-host.ts";
+import { connectToVault, VaultHost } from "./vault-host.ts";
 
 /** What main.ts passes in from the process. */
 export interface Surroundings {

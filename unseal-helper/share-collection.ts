@@ -61,14 +61,14 @@ export function requireValid(store: ShareStore, epoch: Epoch, sheet: PaperShare)
   if (!epoch.id.startsWith(epochStart)) {
     throw new UserError(
       `sheet ${index}: of epoch ${epochStart}…, not of ${epoch.id}`,
-      "after a rekey only new sheets open Vault: npx foundation vault shares print",
+      "after a rekey only new sheets open Vault: npx foundation vault shares print --out DIR",
       EXIT.refused,
     );
   }
   if (t !== epoch.t || !store.isShare(epoch, index, share)) {
     throw new UserError(
       `sheet ${index}: typed as printed, but it is no share of epoch ${epoch.id}`,
-      "is the share file the newest committed one (git pull)? else destroy the sheet and issue another: npx foundation vault shares issue",
+      "is the share file the newest committed one (git pull)? else destroy the sheet and issue another: npx foundation vault shares issue --out DIR",
       EXIT.refused,
     );
   }
@@ -84,7 +84,7 @@ function addShare(shares: Buffer[], { index, share }: PaperShare): void {
 export function tooFew(found: number, t: number): UserError {
   return new UserError(
     `shares: ${found} of the ${t} that open Vault`,
-    "npx foundation vault unseal asks for the sheets that are missing",
+    "type the sheets that are missing: npx foundation vault unseal",
     EXIT.passphrase,
   );
 }

@@ -25,7 +25,7 @@ export function openShare(masterKey: Buffer, path: string, stack: string, epoch:
   if (sealed === null) {
     throw new UserError(
       `${path}: has no share ${index} of epoch ${epoch.id}`,
-      "npx foundation vault shares list; a new sheet: npx foundation vault shares issue",
+      "type its sheet: npx foundation vault unseal asks for it; a new one: npx foundation vault shares issue --out DIR",
       EXIT.refused,
     );
   }

@@ -66,7 +66,7 @@ async function download({ vault }: Tools, part: string, { appRole, transfer }: S
   const { roleId, secretId } = appRole(BACKUP_ROLE);
   const token = await vault.logIn(roleId, secretId);
   if (token === undefined) {
-    throw new UserError(`vault: there is no AppRole ${BACKUP_ROLE} yet`, "pulumi up makes it", EXIT.failed);
+    throw new UserError(`vault: there is no AppRole ${BACKUP_ROLE} yet`, "pulumi up", EXIT.failed);
   }
   try {
     await transfer.download(token, part);

@@ -90,7 +90,8 @@ async function openFrom(
   if (before.sealed) await enterShares({ effects, vault }, lock, await shares());
   await waitForActive(vault, effects);
   const { clusterId, version } = await vault.sealStatus();
-  if (clusterId === null) throw new UserError("vault: unsealed, but has no cluster id", "run again", EXIT.failed);
+  if (clusterId === null)
+    throw new UserError("vault: unsealed, but has no cluster id", "run the same command again", EXIT.failed);
   if (lock.clusterId !== null && lock.clusterId !== clusterId) {
     throw foreign(`its cluster id is ${clusterId}, the share file says ${lock.clusterId}`);
   }
@@ -140,7 +141,7 @@ async function enterShares(
   }
   throw new UserError(
     `vault: the shares of epoch ${lock.id} do not open it`,
-    "if somebody else is entering shares, let one of you finish; else this Vault has other keys: restore a snapshot of this epoch",
+    "if somebody else is entering shares, let one of you finish; else this Vault has other keys: git pull, or npx foundation vault restore FILE",
     EXIT.refused,
   );
 }

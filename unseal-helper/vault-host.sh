@@ -18,7 +18,7 @@ check_owner() {
   local labels='.Labels' found
   [ "$2" = container ] && labels='.Config.Labels'
   found=$(docker "$2" inspect -f "{{index $labels \"foundation.owner\"}}" "$3" 2>/dev/null) ||
-    fail 7 "vm: no $2 named $3" "npx foundation up"
+    fail 7 "vm: no $2 named $3" "pulumi up"
   [ "$found" = "$1" ] ||
     fail 8 "vm: the $2 $3 belongs to \"$found\", not to this foundation ($1)" "docker $2 inspect $3 (on the VM)"
 }

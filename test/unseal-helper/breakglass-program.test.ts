@@ -82,7 +82,7 @@ describe("the program", { timeout: 120_000 }, () => {
     });
     expect(stdout.replace(/[0-9a-f-]{36}/g, "ID")).toBe(
       "vault: epoch ID is in force, epoch ID is retired\n" +
-        "commit the share file; sheets of the retired epoch open Vault no more: npx foundation vault shares print\n",
+        "commit the share file; sheets of the retired epoch open Vault no more: npx foundation vault shares print --out DIR\n",
     );
     const verified = await program.run("verify");
     expect(verified.stdout.replace(/[0-9a-f-]{36}/g, "ID")).toBe(

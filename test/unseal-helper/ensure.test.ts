@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EXIT, UserError } from "../../errors.ts";
-import { initialiseAndOpen, planEnsure } from "../../unseal-helper/ensure.ts";
+import { ensure, initialiseAndOpen, planEnsure } from "../../unseal-helper/ensure.ts";
 import { FakeVault } from "./fake-vault.ts";
 import { CREDENTIALS, type Fault, FakeWorld, Killed, MASTER_KEY, SHARE_FILE, TARGET } from "./fake-world.ts";
 
@@ -84,7 +84,7 @@ describe("ensure", () => {
 
   it("says what it would do and does not do it", async () => {
     const world = new FakeWorld();
-    expect(await planEnsure(world.tools(), false)).toEqual([
+    expect(await planEnsure(world.tools(), { newEpoch: false })).toEqual([
       "initialise a new epoch",
       "unseal",
       "set up the AppRole pulumi and revoke the root token",
@@ -92,7 +92,7 @@ describe("ensure", () => {
     expect(world.file).toBeUndefined();
     await world.ensure();
     world.vault.restart();
-    expect(await planEnsure(world.tools(), false)).toEqual(["unseal"]);
+    expect(await planEnsure(world.tools(), { newEpoch: false })).toEqual(["unseal"]);
     expect(world.effects).toEqual(["read file", "GET sys/seal-status", "GET sys/seal-status"]);
   });
 });
@@ -229,7 +229,7 @@ describe("a Vault that is not ours", () => {
       if (name === "lock") world.locked = true;
       return undefined;
     };
-    await expect(world.ensure(fault)).rejects.toThrow("vm: somebody else is initialising Vault");
+    await expect(world.ensure(fault)).rejects.toThrow("vm: somebody else is at work on Vault");
     expect(world.file).toBeUndefined();
   });
 });
@@ -242,7 +242,7 @@ describe("an empty Vault", () => {
     world.marker = undefined;
     await expect(world.ensure()).rejects.toMatchObject({
       message: `vault: empty, but the share file has the keys of epoch ${epoch}`,
-      hint: "restore a snapshot of that epoch, or give its content up: npx foundation vault ensure --new-epoch",
+      hint: "npx foundation vault restore FILE; or give its content up: npx foundation vault ensure --new-epoch",
       exitCode: EXIT.refused,
     });
     expect(world.vault.storage).toBeUndefined();
@@ -271,8 +271,25 @@ describe("the AppRole", () => {
     world.vault.storage?.secretIds.clear();
     await expect(world.ensure()).rejects.toMatchObject({
       message: "vault: the AppRole pulumi does not accept its derived credentials: it was removed or changed",
+      hint: "find out by whom; to write it again: npx foundation vault ensure --repair-role",
       exitCode: EXIT.failed,
     });
+  });
+
+  it.each(["1.21.2", "2.1.2"])("that disappeared is written again on demand, on Vault %s", async (version) => {
+    const world = new FakeWorld();
+    world.vault.version = version;
+    await world.ensure();
+    world.vault.storage?.secretIds.clear();
+    const args = { target: TARGET, credentials: CREDENTIALS, newEpoch: false, repairRole: true };
+    expect(await world.run((tools) => planEnsure(tools, args))).toEqual([
+      "write the AppRole pulumi again if it is lost",
+    ]);
+    expect((await world.run((tools) => ensure(tools, args))).actions).toEqual(["repaired the AppRole pulumi"]);
+    expectDone(world);
+    expect(world.vault.openFamilies).toEqual([]);
+    expect((await world.run((tools) => ensure(tools, args))).actions).toEqual([]);
+    expect(world.effects).not.toContain("PUT sys/generate-root/attempt");
   });
 
   it("has a policy that covers everything but the keys to the house", async () => {

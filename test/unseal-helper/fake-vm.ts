@@ -139,6 +139,7 @@ if (argv[0] === "-W") {
 function dockerProgram(owner: string, volume: string, directory: string): string {
   const [running, restarted, reloaded] = ["running", "restarted", "reloaded"].map((name) => join(directory, name));
   return `#!/usr/bin/env bash
+[ -z "$FAKE_MISSING" ] || exit 1
 case "$*" in
   *"inspect -f {{index .Config.Labels"*" vault" | *"inspect -f {{index .Labels"*" vault-data") echo "\${FAKE_OWNER:-${owner}}" ;;
   "volume inspect -f {{.Mountpoint}} vault-data") echo "${volume}" ;;

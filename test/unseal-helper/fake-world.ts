@@ -161,7 +161,7 @@ export class FakeWorld {
   }
 
   #lock(): void {
-    if (this.locked) throw new UserError("vm: somebody else is initialising Vault", "wait", EXIT.refused);
+    if (this.locked) throw new UserError("vm: somebody else is at work on Vault", "wait", EXIT.refused);
     this.locked = true;
   }
 

@@ -59,7 +59,7 @@ describe("the program", { timeout: 60_000 }, () => {
       code: 64,
       stdout: "",
       stderr:
-        `${shareFile}: does not say where Vault runs\n` +
+        `error: ${shareFile}: does not say where Vault runs\n` +
         'hint: give --host USER@ADDR and --host-key "TYPE KEY" (ssh-keyscan -t ed25519 ADDR)\n',
     });
   });
@@ -106,7 +106,7 @@ describe("the program", { timeout: 60_000 }, () => {
     const before = vm.sshCalls().length;
     const result = await helper("unseal", { env });
     expect(result).toMatchObject({ code, stdout: "" });
-    expect(result.stderr.split("\n")[0]).toBe(message);
+    expect(result.stderr.split("\n")[0]).toBe(`error: ${message}`);
     expect(vm.sshCalls()).toHaveLength(before);
   });
 
@@ -117,7 +117,7 @@ describe("the program", { timeout: 60_000 }, () => {
     const result = await helper("unseal");
     writeFileSync(path, intact);
     expect(result).toMatchObject({ code: 5, stdout: "" });
-    expect(result.stderr).toContain(`${path}: damaged: its checksum does not match its content`);
+    expect(result.stderr).toContain(`error: ${path}: damaged: its checksum does not match its content`);
     expect(vm.sshCalls()).toHaveLength(before);
   });
 
@@ -128,6 +128,15 @@ describe("the program", { timeout: 60_000 }, () => {
     expect((await helper("unseal")).code).toBe(0);
   });
 
+  it("says what is missing on the VM, and what makes it", async () => {
+    const env = { PULUMI_CONFIG_PASSPHRASE: passphrase, FAKE_MISSING: "1" };
+    expect(await helper("seal", { env })).toEqual({
+      code: 7,
+      stdout: "",
+      stderr: "error: vm: no container named vault\nhint: pulumi up\n",
+    });
+  });
+
   it("leaves a container of another owner alone", async () => {
     const env = { PULUMI_CONFIG_PASSPHRASE: passphrase, FAKE_OWNER: "somebody" };
     const { ownerId } = deriveSecrets(masterKey);
@@ -135,7 +144,7 @@ describe("the program", { timeout: 60_000 }, () => {
       code: 8,
       stdout: "",
       stderr:
-        `vm: the container vault belongs to "somebody", not to this foundation (${ownerId})\n` +
+        `error: vm: the container vault belongs to "somebody", not to this foundation (${ownerId})\n` +
         "hint: docker container inspect vault (on the VM)\n",
     });
   });

@@ -173,7 +173,7 @@ describe("passphrase reset", { timeout: 60_000 }, () => {
       () => Promise.resolve(program.recoveryKey),
       "",
       "--new-passphrase-fd 4: the passphrase is empty",
-      "export PULUMI_CONFIG_PASSPHRASE=… or PULUMI_CONFIG_PASSPHRASE_FILE=PATH",
+      "as in --new-passphrase-fd 3 3< FILE",
     ],
   ])("refuses %s, and changes nothing", async (_, recoveryKey, passphrase, message, hint) => {
     writeConfig();
@@ -182,7 +182,7 @@ describe("passphrase reset", { timeout: 60_000 }, () => {
     expect({ ...result, stderr: result.stderr.replace(program.keyFile, "KEYFILE") }).toEqual({
       code: 4,
       stdout: "",
-      stderr: `${message}\nhint: ${hint}\n`,
+      stderr: `error: ${message}\nhint: ${hint}\n`,
     });
     expect(files()).toEqual(before);
   });
@@ -191,7 +191,9 @@ describe("passphrase reset", { timeout: 60_000 }, () => {
     expect(await program.runWith({ env: {} }, "passphrase", "reset")).toEqual({
       code: 64,
       stdout: "",
-      stderr: "terminal: there is none to ask at\nhint: run it in a terminal\n",
+      stderr:
+        "error: terminal: there is none to ask at\n" +
+        "hint: run it in a terminal, or give what it asks for by a file descriptor: --help names the options\n",
     });
   });
 
@@ -200,7 +202,7 @@ describe("passphrase reset", { timeout: 60_000 }, () => {
     const before = files();
     expect(await reset(program.recoveryKey, NEW_PASSPHRASE)).toMatchObject({
       code: 78,
-      stderr: expect.stringMatching(/^\S+Pulumi\.prod\.yaml: encryptionsalt is malformed\nhint: /) as string,
+      stderr: expect.stringMatching(/^error: \S+Pulumi\.prod\.yaml: encryptionsalt is malformed\nhint: /) as string,
     });
     expect(files()).toEqual(before);
   });

@@ -81,7 +81,7 @@ describe("shares", { timeout: 60_000 }, () => {
       code: 4,
       stdout: "",
       stderr:
-        "sheet 1: line 3 has a typing error\n" +
+        "error: sheet 1: line 3 has a typing error\n" +
         "hint: type the lines as printed; each stands for itself, so correct only the line named\n",
     });
   });
@@ -149,7 +149,7 @@ describe("shares", { timeout: 60_000 }, () => {
     const before = program.vm.requests.filter((request) => request === "PUT sys/unseal").length;
     const result = await program.runWith({ env: {}, fd3: text() }, "unseal", "--paper", "--share-fd", "3");
     expect(result).toMatchObject({ code, stdout: "" });
-    expect(result.stderr.split("\n")[0]).toBe(message);
+    expect(result.stderr.split("\n")[0]).toBe(`error: ${message}`);
     expect(program.vm.requests.filter((request) => request === "PUT sys/unseal")).toHaveLength(before);
   });
 

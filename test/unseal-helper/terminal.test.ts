@@ -71,7 +71,7 @@ describe.skipIf(!hasPython)("at the terminal", { timeout: 120_000 }, () => {
   ])("puts the terminal back after %s", async (_, typed, code, message) => {
     const played = await play(["unseal"], [["Passphrase: ", typed]]);
     expect(played).toMatchObject({ code, echo: [false], before: SANE, after: SANE });
-    expect(played.output.replaceAll("\r", "")).toContain(`Passphrase: \n${message}\nhint: `);
+    expect(played.output.replaceAll("\r", "")).toContain(`Passphrase: \nerror: ${message}\nhint: `);
     expect(played.output).not.toContain("half");
   });
 

@@ -79,7 +79,7 @@ describe("unseal", () => {
     };
     await expect(unseal(world, fault)).rejects.toMatchObject({
       message: expect.stringMatching(/^vault: the shares of epoch \S+ do not open it$/) as string,
-      hint: "if somebody else is entering shares, let one of you finish; else this Vault has other keys: restore a snapshot of this epoch",
+      hint: "if somebody else is entering shares, let one of you finish; else this Vault has other keys: git pull, or npx foundation vault restore FILE",
       exitCode: EXIT.refused,
     });
     expect(world.log).toContain("vault: the shares were not taken as sent; trying once more");

@@ -1,7 +1,12 @@
 import { EXIT } from "../../errors.ts";
 import { closeLeftOpen } from "../endpoint-window.ts";
 import { ensure, planEnsure } from "../ensure.ts";
-import { type Command, DRY_RUN, planned } from "./command.ts";
+import { type Command, DRY_RUN, type Option, planned } from "./command.ts";
+
+/** The option of the commands that initialise. */
+export const NEW_EPOCH: Readonly<Record<"new-epoch", Option>> = {
+  "new-epoch": { type: "boolean", summary: "give up the keys in the file, where Vault is empty" },
+};
 
 export const ensureCommand: Command = {
   name: "ensure",
@@ -10,7 +15,8 @@ export const ensureCommand: Command = {
     "Goes on wherever an earlier run stopped, and changes nothing where nothing is missing. Records where Vault\n" +
     "runs, so that later commands need neither --host nor --host-key.",
   options: {
-    "new-epoch": { type: "boolean", summary: "give up the keys in the file, where Vault is empty" },
+    ...NEW_EPOCH,
+    "repair-role": { type: "boolean", summary: "write its AppRole again, where somebody has removed or changed it" },
     ...DRY_RUN,
   },
   operands: [],
@@ -19,8 +25,9 @@ export const ensureCommand: Command = {
   async run(context, { values }) {
     const { tools, target, credentials } = await context.openSession();
     const newEpoch = values["new-epoch"] === true;
-    if (values["dry-run"]) return planned(await planEnsure(tools, newEpoch));
-    const result = await ensure(tools, { target, credentials, newEpoch });
+    const repairRole = values["repair-role"] === true;
+    if (values["dry-run"]) return planned(await planEnsure(tools, { newEpoch, repairRole }));
+    const result = await ensure(tools, { target, credentials, newEpoch, repairRole });
     // Its configuration survives a restart, and nobody could look while it was sealed.
     if (result.actions.includes("unsealed")) await closeLeftOpen(tools);
     const done = result.actions.length === 0 ? "nothing to do" : result.actions.join(", ");

@@ -19,7 +19,7 @@ export const rekeyCommand: Command = {
     const result = await context.around.uninterrupted(() => rekey(tools));
     const text =
       `vault: epoch ${result.epoch} is in force, epoch ${result.retired} is retired\n` +
-      "commit the share file; sheets of the retired epoch open Vault no more: npx foundation vault shares print";
+      "commit the share file; sheets of the retired epoch open Vault no more: npx foundation vault shares print --out DIR";
     return { text, json: result, exitCode: EXIT.ok };
   },
 };

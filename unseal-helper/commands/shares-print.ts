@@ -65,7 +65,7 @@ function chosen(epoch: Epoch, list: string | boolean | undefined): number[] {
     if (printable.length > 0) return printable;
     throw new UserError(
       "shares: those above the threshold are on paper already",
-      "a further sheet: npx foundation vault shares issue; again from the file: --shares LIST",
+      "a further sheet: npx foundation vault shares issue --out DIR; again from the file: --shares LIST",
       EXIT.refused,
     );
   }

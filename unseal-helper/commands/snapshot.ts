@@ -1,10 +1,10 @@
 import { access } from "node:fs/promises";
 import { EXIT, UserError } from "../../errors.ts";
+import { unreachable } from "../host-script.ts";
 import { takeSnapshot } from "../snapshot.ts";
 import { manifestPath } from "../snapshot-manifest.ts";
 import { snapshotTransfer } from "../snapshot-transfer.ts";
 import { sshAgent } from "../ssh-transport.ts";
-import { unreachable } from "../vault-host.ts";
 import { type Command, type Context, DRY_RUN, planned } from "./command.ts";
 
 export const snapshotCommand: Command = {
