@@ -1,9 +1,10 @@
 import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
-import { type Agent, type IncomingMessage, request as httpRequest, type RequestOptions } from "node:http";
+import type { Agent, IncomingMessage, RequestOptions } from "node:http";
 import { pipeline } from "node:stream/promises";
 import { UserError } from "../errors.ts";
 import { VaultUnavailable } from "./effects.ts";
+import { httpRequest } from "./http.ts";
 
 /** Vault may be silent while it writes a snapshot of many gigabytes, but not for so long. */
 const SILENCE_SECONDS = 300;

@@ -1,8 +1,9 @@
-import { Agent, type IncomingMessage, request as httpRequest } from "node:http";
+import type { Agent, IncomingMessage } from "node:http";
 import { Duplex } from "node:stream";
 import { UserError } from "../errors.ts";
 import { type VaultRequest, type VaultResponse, VaultUnavailable } from "./effects.ts";
 import type { Connection } from "./exec.ts";
+import { HttpAgent, httpRequest } from "./http.ts";
 
 const TIMEOUT_SECONDS = 30;
 const BODY_LIMIT = 1_000_000;
@@ -15,7 +16,7 @@ const BODY_LIMIT = 1_000_000;
  * @param unreachable the error for an ssh that could not reach the VM, from its exit code and complaint
  */
 export function sshAgent(open: () => Connection, unreachable: (code: number, stderr: string) => UserError): Agent {
-  const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+  const agent = new HttpAgent({ keepAlive: true, maxSockets: 1 });
   agent.createConnection = () => {
     const connection = open();
     const socket = new ProcessSocket(connection);

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { EXIT } from "../../errors.ts";
+import { deriveSecrets } from "../../keys/derive.ts";
 import { createKeyFile, openKeyFile, openWithRecoveryKey, rewrapPassphrase } from "../../keys/keyfile.ts";
+import { KEY_FILE, PASSPHRASE, RECOVERY_KEY } from "./fixture.ts";
 
 const passphrase = Buffer.from("hatbox-outlook-clover-vanish-jukebox-ripple-oversleep");
 const other = Buffer.from("stegosaur-untidy-mocker-prewashed-canopener-blurt-dose");
@@ -28,6 +30,12 @@ describe("key file", () => {
     const opened = await openKeyFile({ path: real, passphrase });
     expect(opened).toHaveLength(32);
     expect(await openWithRecoveryKey({ path: real, recoveryKey: created.recoveryKey })).toEqual(opened);
+  });
+
+  it("of version 1 opens for ever, with either key", async () => {
+    const opened = await openKeyFile({ path: KEY_FILE, passphrase: Buffer.from(PASSPHRASE) });
+    expect(await openWithRecoveryKey({ path: KEY_FILE, recoveryKey: RECOVERY_KEY })).toEqual(opened);
+    expect(deriveSecrets(opened).ownerId).toBe("33576c821abbe88c");
   });
 
   it("holds none of its secrets in clear", () => {

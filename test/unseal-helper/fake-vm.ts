@@ -1,4 +1,13 @@
-import { chmodSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type IncomingMessage, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -34,6 +43,7 @@ export class FakeVm {
 
   async start(owner: string): Promise<void> {
     mkdirSync(this.volume);
+    mkdirSync(this.#calls);
     writeFileSync(this.config, "ui = true\n", { mode: 0o400 });
     writeFileSync(join(this.directory, "running"), "");
     this.#server = createServer((request, response) => {
@@ -64,8 +74,13 @@ export class FakeVm {
   /** every start of `ssh` so far */
   sshCalls(): SshCall[] {
     if (!existsSync(this.#calls)) return [];
-    const lines = readFileSync(this.#calls, "utf8").trim().split("\n");
-    return lines.map((line) => JSON.parse(line) as SshCall);
+    const names = readdirSync(this.#calls).filter((name) => name.endsWith(".argv"));
+    return names.sort().map((name) => {
+      const parts = (path: string): string[] => readFileSync(path, "latin1").split("\0").slice(0, -1);
+      const path = join(this.#calls, name);
+      const env = parts(path.replace(/argv$/, "env")).map((entry) => /^([^=]*)=(.*)$/s.exec(entry)?.slice(1) ?? []);
+      return { argv: parts(path), env: Object.fromEntries(env) as Record<string, string> };
+    });
   }
 
   stop(): void {
@@ -111,28 +126,29 @@ async function encrypt(publicKey: string, text: string): Promise<string> {
   return Buffer.from(encrypted as Uint8Array).toString("base64");
 }
 
-/** `-W` connects to the fake Vault; anything else is a command line that a shell runs, with /run in the test's directory. */
+/**
+ * `-W` connects to the fake Vault; anything else is a command line that a shell runs, with /run and Vault's
+ * configuration in the test's directory. A shell's script, because each run of the program starts several.
+ */
 function sshProgram(calls: string, directory: string, port: number): string {
-  return `#!${process.execPath}
-const { appendFileSync, readFileSync } = require("node:fs");
-const { spawn } = require("node:child_process");
-const argv = process.argv.slice(2);
-appendFileSync(${JSON.stringify(calls)}, JSON.stringify({ argv, env: process.env }) + "\\n");
-const local = (text) => text.replaceAll("/run/", ${JSON.stringify(directory + "/")})
-  .replaceAll("/etc/foundation/vault/", ${JSON.stringify(directory + "/")})
-  .replaceAll("/dev/tcp/127.0.0.1/8200", "/dev/tcp/127.0.0.1/${port}");
-if (argv[0] === "-W") {
-  const socket = require("node:net").connect(${port}, "127.0.0.1");
-  socket.on("error", () => process.exit(255));
-  process.stdin.pipe(socket).pipe(process.stdout);
-} else if (argv.at(-1).includes("flock")) {
-  const child = spawn("bash", ["-c", local(argv.at(-1))], { stdio: "inherit" });
-  child.on("exit", (code) => process.exit(code));
-} else {
-  const child = spawn("bash", ["-c", local(argv.at(-1))], { stdio: ["pipe", "inherit", "inherit"] });
-  child.stdin.end(local(readFileSync(0, "utf8")));
-  child.on("exit", (code) => process.exit(code));
-}
+  return `#!/usr/bin/env bash
+call=${calls}/$EPOCHREALTIME
+printf '%s\\0' "$@" >"$call.argv"
+cat /proc/$$/environ >"$call.env"
+here=${JSON.stringify(`s#/run/#${directory}/#g; s#/etc/foundation/vault/#${directory}/#g; s#/dev/tcp/127.0.0.1/8200#/dev/tcp/127.0.0.1/${port}#g`)}
+command=$(sed "$here" <<<"\${@: -1}")
+if [ "$1" = -W ]; then
+  exec 3<>/dev/tcp/127.0.0.1/${port} || exit 255
+  cat <&3 &
+  cat <&0 >&3 &
+  trap 'kill $(jobs -p)' EXIT
+  trap exit TERM
+  wait $!
+elif [[ $command == *flock* ]]; then
+  exec bash -c "$command"
+else
+  sed "$here" | bash -c "$command"
+fi
 `;
 }
 

@@ -1,6 +1,6 @@
 import { randomBytes, randomUUID } from "node:crypto";
 import { EXIT, UserError } from "../../errors.ts";
-import { deriveSecrets } from "../../keys/derive.ts";
+import { type AppRoleCredentials, deriveSecrets } from "../../keys/derive.ts";
 import { type Effects, type Pgp, VaultUnavailable } from "../../unseal-helper/effects.ts";
 import { ensure, type EnsureResult } from "../../unseal-helper/ensure.ts";
 import { type Epoch, parseShareFile } from "../../unseal-helper/share-file.ts";
@@ -59,13 +59,20 @@ export class FakeWorld {
   log: string[] = [];
   /** names of the effects of the last run, in order */
   effects: string[] = [];
+  readonly #masterKey: Buffer;
+  readonly #credentials: AppRoleCredentials;
+
+  constructor(masterKey: Buffer = MASTER_KEY) {
+    this.#masterKey = masterKey;
+    this.#credentials = masterKey === MASTER_KEY ? CREDENTIALS : deriveSecrets(masterKey).vaultAppRole("pulumi");
+  }
 
   /** One run of the helper, from a process start, that may be struck by a fault. */
   ensure(fault: Fault = () => undefined, newEpoch = false): Promise<EnsureResult> {
     const tools = this.tools(fault);
     // The lock is that of a process, and a new process has none.
     this.locked = false;
-    return ensure(tools, { target: TARGET, credentials: CREDENTIALS, newEpoch });
+    return ensure(tools, { target: TARGET, credentials: this.#credentials, newEpoch });
   }
 
   /** Any other command, as {@link ensure}. */
@@ -92,7 +99,7 @@ export class FakeWorld {
 
   tools(fault: Fault = () => undefined): Tools {
     const effects = this.#seam(fault);
-    const store = new ShareStore(SHARE_FILE, "prod", MASTER_KEY, effects);
+    const store = new ShareStore(SHARE_FILE, "prod", this.#masterKey, effects);
     return { effects, store, vault: new VaultClient((request) => effects.requestVault(request)) };
   }
 

@@ -1,12 +1,12 @@
 import { spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { deriveSecrets } from "../../keys/derive.ts";
-import { createKeyFile, openKeyFile } from "../../keys/keyfile.ts";
+import { openKeyFile } from "../../keys/keyfile.ts";
+import { KEY_FILE, PASSPHRASE as passphrase } from "../keys/fixture.ts";
 import { FakeVm } from "./fake-vm.ts";
 
-const passphrase = "hatbox-outlook-clover-vanish-jukebox-ripple-oversleep";
 const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEw9yl2wxFCGfOWn5SJupUXbM+9otHauUy1D0UgAumjN";
 const vm = new FakeVm();
 const keys = join(vm.directory, "keys");
@@ -16,7 +16,8 @@ let masterKey: Buffer;
 let everything = "";
 
 beforeAll(async () => {
-  await createKeyFile({ path: keyFile, stack: "prod", passphrase: Buffer.from(passphrase), scryptCost: 2 });
+  mkdirSync(keys);
+  copyFileSync(KEY_FILE, keyFile);
   masterKey = await openKeyFile({ path: keyFile, passphrase: Buffer.from(passphrase) });
   await vm.start(deriveSecrets(masterKey).ownerId);
 });

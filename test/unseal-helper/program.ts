@@ -1,11 +1,13 @@
 import { spawn } from "node:child_process";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { deriveSecrets } from "../../keys/derive.ts";
-import { createKeyFile, openKeyFile } from "../../keys/keyfile.ts";
+import { openKeyFile } from "../../keys/keyfile.ts";
+import { KEY_FILE, PASSPHRASE, RECOVERY_KEY } from "../keys/fixture.ts";
 import { FakeVm } from "./fake-vm.ts";
+import { FakeWorld } from "./fake-world.ts";
 
-export const PASSPHRASE = "hatbox-outlook-clover-vanish-jukebox-ripple-oversleep";
-const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIEw9yl2wxFCGfOWn5SJupUXbM+9otHauUy1D0UgAumjN";
+export { PASSPHRASE };
 
 /** How a run of the program ended. */
 export interface Result {
@@ -20,25 +22,27 @@ export class Program {
   readonly keys = join(this.vm.directory, "keys");
   readonly keyFile = join(this.keys, "prod.key.json");
   readonly shareFile = join(this.keys, "prod.shares.json");
+  readonly recoveryKey = RECOVERY_KEY;
   /** everything that any run printed */
   output = "";
   masterKey: Buffer = Buffer.alloc(0);
-  /** as printed */
-  recoveryKey = "";
 
-  /** The key file alone: without Vault. */
+  /** The key file alone: a foundation without a Vault. */
   async createKeys(): Promise<void> {
-    const passphrase = Buffer.from(PASSPHRASE);
-    const made = await createKeyFile({ path: this.keyFile, stack: "prod", passphrase, scryptCost: 2 });
-    this.recoveryKey = made.recoveryKey;
-    this.masterKey = await openKeyFile({ path: this.keyFile, passphrase });
+    mkdirSync(this.keys);
+    copyFileSync(KEY_FILE, this.keyFile);
+    this.masterKey = await openKeyFile({ path: this.keyFile, passphrase: Buffer.from(PASSPHRASE) });
   }
 
+  /** A Vault that is open and has the shares in the file, as `ensure` leaves it; that this is so, main.test.ts shows. */
   async start(): Promise<void> {
     await this.createKeys();
     await this.vm.start(deriveSecrets(this.masterKey).ownerId);
-    const ready = await this.run("ensure", "--host", "root@vm.test", "--host-key", HOST_KEY);
-    if (ready.code !== 0) throw new Error(ready.stderr);
+    const world = new FakeWorld(this.masterKey);
+    world.vault = this.vm.vault;
+    await world.ensure();
+    writeFileSync(this.shareFile, world.file ?? "");
+    writeFileSync(join(this.vm.volume, ".foundation-epoch"), `${world.marker}\n`);
   }
 
   /** With the passphrase in the environment. */
