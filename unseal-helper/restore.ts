@@ -9,13 +9,15 @@ import type { SnapshotTransfer } from "./snapshot-transfer.ts";
 import { openVault, type Tools } from "./unseal.ts";
 import { waitForVault } from "./waiting.ts";
 
-// The marker in the volume is the journal: from RESTORE to STORED nothing is in Vault but what a temporary
-// initialisation and the snapshot have put there. A run that finds RESTORE wipes that and starts over; so every crash is
-// finished by the same command, and a Vault with anything else in it is never touched.
+// The marker in the volume is the journal. Where it says RESTORE, a run was cut short; what it has left is either the
+// temporary Vault, which nobody else has a key to and which is wiped, or the whole snapshot, which opens with the shares
+// of its time and which somebody may have used since: that is finished, never wiped.
 
 /** What is restored, and with what. */
 export interface RestoreArgs {
   readonly path: string;
+  /** start of its SHA-256: tells an earlier attempt with it from one with another */
+  readonly snapshot?: string;
   /** whose shares open the snapshot */
   readonly epoch: Epoch;
   readonly canary: Canary | null;
@@ -36,36 +38,80 @@ export interface Restored {
 /**
  * Puts a snapshot into an empty Vault and opens it.
  *
+ * @param record writes down that Vault is the restored one, before the volume says so
  * @throws UserError (refused) for a Vault that is not empty; (failed) where what came back is not what was saved
  */
-export async function restoreVault(tools: Tools, args: RestoreArgs): Promise<Restored> {
+export async function restoreVault(
+  tools: Tools,
+  args: RestoreArgs,
+  record: () => Promise<void> = () => Promise.resolve(),
+): Promise<Restored> {
   const { effects } = tools;
   return await effects.withHostLock(async () => {
-    await requireEmpty(tools, args.epoch);
-    await effects.writeMarker(marker(args.epoch, "RESTORE"));
-    await load(tools, args);
+    if (!(await isLoaded(tools, args))) {
+      await effects.writeMarker(marker(args, "RESTORE"));
+      await load(tools, args);
+    }
     const restored = await prove(tools, args);
-    await effects.writeMarker(marker(args.epoch, "STORED"));
+    await record();
+    await effects.writeMarker(marker(args, "STORED"));
     return restored;
   });
 }
 
-/** Leaves a Vault that was never initialised: takes back an earlier attempt, and refuses everything else. */
-async function requireEmpty({ effects, vault }: Tools, epoch: Epoch): Promise<void> {
+/** Whether an earlier run has loaded the snapshot already; else Vault is one that was never initialised afterwards. */
+async function isLoaded(tools: Tools, args: RestoreArgs): Promise<boolean> {
+  const { effects, vault } = tools;
   await effects.startVault();
   const found = await effects.readMarker();
-  if (found?.endsWith(" RESTORE")) {
+  if (found?.split(" ")[1] === "RESTORE") {
+    if (await holdsSnapshot(tools, args, found)) {
+      if (found !== marker(args, "RESTORE")) throw otherSnapshot(found);
+      effects.log("vault: an earlier run has loaded this snapshot; finishing it");
+      return true;
+    }
     effects.log("vault: an earlier restore stopped half-way; starting over");
     await effects.stopVault();
     await effects.wipeVolume(found);
     await effects.startVault();
+  } else if (found !== undefined && found !== marker(args, "STORED")) throw notEmpty(found);
+  if ((await waitForVault(vault, effects)).initialized) throw notEmpty(found);
+  return false;
+}
+
+/** Whether what a run that was cut short has left opens with the shares of a snapshot. */
+async function holdsSnapshot({ effects, vault, store }: Tools, args: RestoreArgs, found: string): Promise<boolean> {
+  const epoch = store.epochs.find(({ id }) => found.startsWith(id));
+  if (epoch === undefined) throw notEmpty(found);
+  try {
+    if (!(await waitForVault(vault, effects)).initialized) return false;
+  } catch (error) {
+    // sys/init was killed in the middle; a Vault that was ever open has this.
+    if (error instanceof UserError && error.message.includes("no seal configuration found")) return false;
+    throw error;
   }
-  const { initialized } = await waitForVault(vault, effects);
-  const isForeign = found !== undefined && !found.endsWith(" RESTORE") && found !== marker(epoch, "STORED");
-  if (!initialized && !isForeign) return;
-  throw new UserError(
+  const shares = epoch.id === args.epoch.id ? args.shares : () => Promise.resolve(store.shares(epoch));
+  try {
+    await openVault({ effects, vault }, epoch, shares);
+    return true;
+  } catch (error) {
+    if (error instanceof UserError && error.exitCode === EXIT.refused) return false;
+    throw error;
+  }
+}
+
+function notEmpty(found: string | undefined): UserError {
+  return new UserError(
     `vault: not empty${found === undefined ? "" : `: its volume carries the marker "${found}"`}`,
     "a snapshot is restored into an empty Vault only: remove the container and its volume vault-data, then pulumi up",
+    EXIT.refused,
+  );
+}
+
+function otherSnapshot(found: string): UserError {
+  return new UserError(
+    `vault: holds another snapshot, whose restore was not finished: its volume carries the marker "${found}"`,
+    "finish that one: npx foundation vault restore FILE; or remove the container and its volume vault-data, then pulumi up",
     EXIT.refused,
   );
 }
@@ -114,10 +160,10 @@ async function prove({ effects, vault, store }: Tools, args: RestoreArgs): Promi
   }
   throw new UserError(
     `vault: restored, but foundation/${canary.path} is not what it was when the snapshot was taken`,
-    "if it was being changed at that moment, nothing is wrong; run again with another snapshot to be sure",
+    "if it was being changed at that moment, nothing is wrong, and Vault is open; else remove the container and its volume vault-data, pulumi up, and restore another snapshot",
   );
 }
 
-function marker({ id }: Epoch, state: "RESTORE" | "STORED"): string {
-  return `${id} ${state}`;
+function marker({ epoch, snapshot }: RestoreArgs, state: "RESTORE" | "STORED"): string {
+  return [epoch.id, state, ...(state === "RESTORE" && snapshot !== undefined ? [snapshot] : [])].join(" ");
 }

@@ -20,6 +20,10 @@ export interface Storage {
   policies: Map<string, string>;
   roleId: string;
   secretIds: Set<string>;
+  /** further AppRoles: secret ids by role id */
+  roles: Map<string, string>;
+  /** the KV store `foundation`, by path */
+  values: Map<string, object>;
 }
 
 /** Vault's API as far as the helper uses it, with the real one's status codes. */
@@ -33,6 +37,8 @@ export class FakeVault {
   version = "0.0.0";
   /** what it answers without a token from version 2 on; of its configuration, so it survives restarts */
   openFamilies: string[] = [];
+  /** what snapshot-force puts in the place of everything */
+  snapshot: Storage | undefined;
   readonly #ceremonies = new FakeCeremonies(this.secrets);
 
   /** A container start: nothing in memory survives. */
@@ -108,6 +114,8 @@ export class FakeVault {
       policies: new Map(),
       roleId: "",
       secretIds: new Set(),
+      roles: new Map(),
+      values: new Map(),
     };
     const shares = splitSecret(this.storage.rootKey, n, t);
     for (const share of shares) this.secrets.push(share.toString("hex"), share.toString("base64"));
@@ -136,12 +144,22 @@ export class FakeVault {
   #logIn({ role_id: roleId, secret_id: secretId = "" }: Record<string, string>): VaultResponse {
     if (this.storage === undefined || this.sealed) return refusal(503, "Vault is sealed");
     if (!this.storage.approle) return refusal(403, "permission denied");
-    const { roleId: known, secretIds, tokens } = this.storage;
-    if (roleId !== known || !secretIds.has(secretId)) return refusal(400, "invalid role or secret ID");
+    const { roleId: known, secretIds, roles, tokens } = this.storage;
+    const isKnown = roleId === known ? secretIds.has(secretId) : roles.get(roleId ?? "") === secretId;
+    if (!isKnown) return refusal(400, "invalid role or secret ID");
     const token = `hvs.${randomBytes(18).toString("base64url")}`;
     tokens.add(token);
     this.secrets.push(token);
     return { status: 200, body: { auth: { client_token: token } } };
+  }
+
+  /** Vault answers, then seals itself. */
+  #restore(token: string, storage: Storage): VaultResponse {
+    if (!storage.rootTokens.has(token)) return refusal(403, "permission denied");
+    if (this.snapshot === undefined) return refusal(400, "no snapshot");
+    this.storage = structuredClone(this.snapshot);
+    this.sealed = true;
+    return { status: 204, body: {} };
   }
 
   #withToken(call: string, token: string, input: Record<string, string>, storage: Storage): VaultResponse {
@@ -170,6 +188,8 @@ export class FakeVault {
       storage.tokens.delete(token);
       return { status: 204, body: {} };
     }
+    if (call === "POST sys/storage/raft/snapshot-force") return this.#restore(token, storage);
+    if (call.startsWith("GET foundation/")) return readValue(call.slice("GET foundation/".length), storage);
     if (call === "GET sys/auth") return { status: 200, body: { data: storage.approle ? { "approle/": {} } : {} } };
     if (call === `${role}/secret-id/lookup`) {
       const known = storage.secretIds.has(input["secret_id"] ?? "");
@@ -187,6 +207,15 @@ export class FakeVault {
     } else if (call !== role) return refusal(404, "unsupported path");
     return { status: 204, body: {} };
   }
+}
+
+/** A KV store of version 2, without folders. */
+function readValue(path: string, { values }: Storage): VaultResponse {
+  if (path === "metadata/?list=true") {
+    return values.size === 0 ? refusal(404, "") : { status: 200, body: { data: { keys: [...values.keys()].sort() } } };
+  }
+  const data = values.get(path.replace(/^data\//, ""));
+  return data === undefined ? refusal(404, "") : { status: 200, body: { data: { data } } };
 }
 
 function refusal(status: number, error: string): VaultResponse {

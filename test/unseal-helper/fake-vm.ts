@@ -13,10 +13,12 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createMessage, encrypt as pgpEncrypt, readKey } from "openpgp";
-import type { VaultRequest, VaultResponse } from "../../unseal-helper/effects.ts";
+import type { VaultRequest } from "../../unseal-helper/effects.ts";
 import { answerEncrypted } from "./encrypted-init.ts";
 import { compileCache } from "../compile-cache.ts";
+import { dockerProgram, sshProgram } from "./fake-programs.ts";
 import { FakeVault } from "./fake-vault.ts";
+import { packSnapshot } from "./snapshot-file.ts";
 
 /** What `ssh` was started with. */
 export interface SshCall {
@@ -32,6 +34,8 @@ export class FakeVm {
   readonly directory = mkdtempSync(join(tmpdir(), "vm-"));
   readonly volume = join(this.directory, "volume");
   readonly vault = new FakeVault();
+  /** the one that a drill starts */
+  readonly drillVault = new FakeVault();
   /** method and path of each request to Vault */
   readonly requests: string[] = [];
   readonly #calls = join(this.directory, "calls");
@@ -39,31 +43,44 @@ export class FakeVm {
   readonly config = join(this.directory, "vault.hcl");
   readonly #restarted = join(this.directory, "restarted");
   readonly #reloaded = join(this.directory, "reloaded");
-  #server: Server | undefined;
+  readonly #servers: Server[] = [];
 
   async start(owner: string): Promise<void> {
     mkdirSync(this.volume);
     mkdirSync(this.#calls);
     writeFileSync(this.config, "ui = true\n", { mode: 0o400 });
     writeFileSync(join(this.directory, "running"), "");
-    this.#server = createServer((request, response) => {
-      let text = "";
-      request.on("data", (chunk: Buffer) => (text += chunk.toString()));
+    const port = await this.#listen(this.vault, () => this.#noticeRestart());
+    const drillPort = await this.#listen(this.drillVault, () => this.#noticeDrill());
+    this.#program("ssh", sshProgram({ calls: this.#calls, directory: this.directory, port, drillPort }));
+    this.#program("sudo", '#!/bin/sh\n[ "$1" = -n ] && shift && exec "$@"\n');
+    this.#program("docker", dockerProgram(owner, this.volume, this.directory));
+    // Only root may give files away.
+    this.#program("chown", "#!/bin/sh\n");
+  }
+
+  /** Puts a program into the VM's PATH, in place of the real one. */
+  replaceProgram(name: string, script: string): void {
+    this.#program(name, `#!/usr/bin/env bash\n${script}\n`);
+  }
+
+  async #listen(vault: FakeVault, notice: () => void): Promise<number> {
+    const server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on("data", (chunk: Buffer) => chunks.push(chunk));
       request.on("end", () => {
         const path = (request.url ?? "").replace("/v1/", "");
         const method = request.method as VaultRequest["method"];
-        this.requests.push(`${method} ${path}`);
-        this.#noticeRestart();
-        void this.#answer(request, { method, path }, text).then(({ status, body }) =>
-          response.writeHead(status).end(status === 204 ? "" : JSON.stringify(body)),
+        if (vault === this.vault) this.requests.push(`${method} ${path}`);
+        notice();
+        void this.#answer(vault, request, { method, path }, Buffer.concat(chunks)).then(({ status, body }) =>
+          response.writeHead(status).end(Buffer.isBuffer(body) ? body : status === 204 ? "" : JSON.stringify(body)),
         );
       });
     });
-    await new Promise<void>((resolve) => this.#server?.listen(0, "127.0.0.1", resolve));
-    const { port } = this.#server.address() as AddressInfo;
-    this.#program("ssh", sshProgram(this.#calls, this.directory, port));
-    this.#program("sudo", '#!/bin/sh\n[ "$1" = -n ] && shift && exec "$@"\n');
-    this.#program("docker", dockerProgram(owner, this.volume, this.directory));
+    this.#servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    return (server.address() as AddressInfo).port;
   }
 
   /** Environment in which this VM is the one that `ssh` reaches. */
@@ -84,21 +101,46 @@ export class FakeVm {
   }
 
   stop(): void {
-    this.#server?.closeAllConnections();
-    this.#server?.close();
+    for (const server of this.#servers) {
+      server.closeAllConnections();
+      server.close();
+    }
     rmSync(this.directory, { recursive: true });
   }
 
   async #answer(
+    vault: FakeVault,
     { headers }: IncomingMessage,
     call: Pick<VaultRequest, "method" | "path">,
-    text: string,
-  ): Promise<VaultResponse> {
+    content: Buffer,
+  ): Promise<{ status: number; body: object }> {
     const token = headers["x-vault-token"] as string | undefined;
-    const body = text === "" ? undefined : (JSON.parse(text) as object);
-    const request = { ...call, ...(token && { token }), ...(body && { body }) };
-    if (call.path === "sys/init") return await answerEncrypted(this.vault, { ...request, method: "PUT" }, encrypt);
-    return this.vault.answer(request);
+    if (call.path === "sys/storage/raft/snapshot") return this.#snapshot(token);
+    const isJson = content.length > 0 && call.path !== "sys/storage/raft/snapshot-force";
+    const body = isJson ? (JSON.parse(content.toString()) as object) : {};
+    const request = { ...call, ...(token && { token }), ...(isJson && { body }) };
+    // Only the helper's own program on the VM asks with POST.
+    if (call.path === "sys/init" && "pgp_keys" in body) {
+      return await answerEncrypted(vault, { ...request, method: "PUT" }, encrypt);
+    }
+    return vault.answer(request);
+  }
+
+  /** A file that is whole; what snapshot-force puts back is what is in Vault now. */
+  #snapshot(token = ""): { status: number; body: object } {
+    if (this.vault.storage?.tokens.has(token) !== true) return { status: 403, body: {} };
+    const path = join(this.directory, "snapshot");
+    packSnapshot(path);
+    this.vault.snapshot = structuredClone(this.vault.storage);
+    this.drillVault.snapshot = this.vault.snapshot;
+    return { status: 200, body: readFileSync(path) };
+  }
+
+  #noticeDrill(): void {
+    const [restarted, removed] = ["drill-restarted", "drill-removed"].map((name) => join(this.directory, name));
+    if (existsSync(removed ?? "")) this.drillVault.storage = undefined;
+    if (existsSync(restarted ?? "") || existsSync(removed ?? "")) this.drillVault.restart();
+    for (const path of [restarted, removed]) rmSync(path ?? "", { force: true });
   }
 
   #noticeRestart(): void {
@@ -124,47 +166,4 @@ async function encrypt(publicKey: string, text: string): Promise<string> {
   const encryptionKeys = await readKey({ binaryKey: Buffer.from(publicKey, "base64") });
   const encrypted = await pgpEncrypt({ message, encryptionKeys, format: "binary" });
   return Buffer.from(encrypted as Uint8Array).toString("base64");
-}
-
-/**
- * `-W` connects to the fake Vault; anything else is a command line that a shell runs, with /run and Vault's
- * configuration in the test's directory. A shell's script, because each run of the program starts several.
- */
-function sshProgram(calls: string, directory: string, port: number): string {
-  return `#!/usr/bin/env bash
-call=${calls}/$EPOCHREALTIME
-printf '%s\\0' "$@" >"$call.argv"
-cat /proc/$$/environ >"$call.env"
-here=${JSON.stringify(`s#/run/#${directory}/#g; s#/etc/foundation/vault/#${directory}/#g; s#/dev/tcp/127.0.0.1/8200#/dev/tcp/127.0.0.1/${port}#g`)}
-command=$(sed "$here" <<<"\${@: -1}")
-if [ "$1" = -W ]; then
-  exec 3<>/dev/tcp/127.0.0.1/${port} || exit 255
-  cat <&3 &
-  cat <&0 >&3 &
-  trap 'kill $(jobs -p)' EXIT
-  trap exit TERM
-  wait $!
-elif [[ $command == *flock* ]]; then
-  exec bash -c "$command"
-else
-  sed "$here" | bash -c "$command"
-fi
-`;
-}
-
-function dockerProgram(owner: string, volume: string, directory: string): string {
-  const [running, restarted, reloaded] = ["running", "restarted", "reloaded"].map((name) => join(directory, name));
-  return `#!/usr/bin/env bash
-[ -z "$FAKE_MISSING" ] || exit 1
-case "$*" in
-  *"inspect -f {{index .Config.Labels"*" vault" | *"inspect -f {{index .Labels"*" vault-data") echo "\${FAKE_OWNER:-${owner}}" ;;
-  "volume inspect -f {{.Mountpoint}} vault-data") echo "${volume}" ;;
-  "container inspect -f {{.State.Running}} vault") [ -e "${running}" ] && echo true || echo false ;;
-  "start vault") touch "${running}" ;;
-  "stop -t 30 vault") rm -f "${running}"; touch "${restarted}" ;;
-  "kill -s HUP vault") touch "${reloaded}" ;;
-  "restart -t 30 vault") touch "${restarted}" ;;
-  *) echo "unexpected: docker $*" >&2; exit 1 ;;
-esac
-`;
 }

@@ -1,47 +1,34 @@
-import { execFileSync } from "node:child_process";
-import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { verifySnapshot } from "../../unseal-helper/snapshot-archive.ts";
+import { packSnapshot, sha256 } from "./snapshot-file.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "archive-"));
 const path = join(directory, "x.snap");
-const STATE = Buffer.alloc(300_000, "state");
-const sum = (content: string | Buffer): string => createHash("sha256").update(content).digest("hex");
-const SUMS = `${sum("{}")}  meta.json\n${sum(STATE)}  state.bin\n`;
-
 afterAll(() => rmSync(directory, { recursive: true }));
-
-/** A snapshot as Vault packs it, with changes. */
-function pack(change: Record<string, string | Buffer | undefined> = {}): void {
-  const files = { "meta.json": "{}", "state.bin": STATE, SHA256SUMS: SUMS, "SHA256SUMS.sealed": "x", ...change };
-  const present = Object.entries(files).filter(([, content]) => content !== undefined);
-  for (const [name, content] of present) writeFileSync(join(directory, name), content ?? "");
-  execFileSync("tar", ["-czf", path, "--format=ustar", "-C", directory, ...present.map(([name]) => name)]);
-}
 
 describe("a snapshot file", () => {
   it("is read to its end and compared with its checksums", async () => {
-    pack();
+    packSnapshot(path);
     const bytes = readFileSync(path);
-    expect(await verifySnapshot(path)).toEqual({ bytes: bytes.length, sha256: sum(bytes) });
+    expect(await verifySnapshot(path)).toEqual({ bytes: bytes.length, sha256: sha256(bytes) });
   });
 
   it.each<[string, Record<string, string | Buffer | undefined>, string]>([
     ["that Vault did not finish", { "SHA256SUMS.sealed": undefined }, "it has no SHA256SUMS.sealed"],
     ["without its state", { "state.bin": undefined }, "it has no state.bin"],
     ["with another state", { "state.bin": Buffer.alloc(300_000, "other") }, "the checksum of state.bin does not match"],
-    ["with a part that has no checksum", { SHA256SUMS: `${sum("{}")}  meta.json\n` }, "state.bin has no checksum"],
+    ["with a part that has no checksum", { SHA256SUMS: `${sha256("{}")}  meta.json\n` }, "state.bin has no checksum"],
     ["with endless checksums", { SHA256SUMS: "x".repeat(20_000) }, "SHA256SUMS is too long"],
   ])("is refused %s", async (_, change, reason) => {
-    pack(change);
+    packSnapshot(path, change);
     await expect(verifySnapshot(path)).rejects.toThrow(`${path}: not a whole snapshot: ${reason}`);
   });
 
   it("is refused cut off at any place", async () => {
-    pack();
+    packSnapshot(path);
     const whole = readFileSync(path);
     for (let length = 0; length < whole.length; length += Math.ceil(whole.length / 50)) {
       writeFileSync(path, whole);

@@ -30,12 +30,13 @@ export const restoreCommand: Command = {
     const session = await context.openSession();
     const { store } = session.tools;
     const [path = ""] = args.operands;
-    const { epoch, canary } = await prepare(store, path, context.around.log);
+    const { epoch, canary, snapshot } = await prepare(store, path, context.around.log);
     const isDrill = args.values["drill"] === true;
     if (args.values["dry-run"]) return planned([`restore ${path}, epoch ${epoch.id}${isDrill ? ", as a drill" : ""}`]);
     const shares = await collectShares(store, epoch, new SheetInput(context.around, args));
     const common = {
       path,
+      snapshot,
       epoch,
       canary,
       shares: () => Promise.resolve(shares),
@@ -54,10 +55,10 @@ export const restoreCommand: Command = {
 async function restoreForGood(context: Context, common: Omit<RestoreArgs, "transfer">): Promise<Restored> {
   const { tools, target } = await context.openSession();
   const { transfer, close } = await openTransfer(context);
-  const restored = await restoreVault(tools, { ...common, transfer }).finally(close);
-  await tools.store.reinstate(common.epoch.id);
-  await tools.store.recordTarget(target);
-  return restored;
+  return await restoreVault(tools, { ...common, transfer }, async () => {
+    await tools.store.reinstate(common.epoch.id);
+    await tools.store.recordTarget(target);
+  }).finally(close);
 }
 
 /** Everything that can be known to be wrong before Vault is asked anything. */
@@ -65,7 +66,7 @@ async function prepare(
   store: ShareStore,
   path: string,
   log: (line: string) => void,
-): Promise<{ epoch: Epoch; canary: SnapshotManifest["canary"] }> {
+): Promise<Pick<RestoreArgs, "epoch" | "canary" | "snapshot">> {
   const manifest = await readManifest(store, path);
   const { snapshotSha256, bytes } = { ...manifest };
   const archive = await verifySnapshot(path);
@@ -75,7 +76,7 @@ async function prepare(
   if (manifest === undefined) log(`${manifestPath(path)}: missing; taking the epoch in force`);
   const id = manifest?.epoch ?? store.epoch?.id;
   const epoch = store.epochs.find((known) => known.id === id && known.phase === "COMMITTED");
-  if (epoch !== undefined) return { epoch, canary: manifest?.canary ?? null };
+  if (epoch !== undefined) return { epoch, canary: manifest?.canary ?? null, snapshot: archive.sha256.slice(0, 16) };
   throw new UserError(
     `${path}: wants the shares of epoch ${id ?? "?"}, which the share file does not have`,
     "find the version of the share file that has them: git log -- keys",
