@@ -1,6 +1,6 @@
 import { randomBytes, scrypt, type ScryptOptions } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
-import { basename, dirname } from "node:path";
+import { readFile } from "node:fs/promises";
+import { basename } from "node:path";
 import { EXIT, UserError } from "../errors.ts";
 import { writeFileAtomically } from "./atomic-file.ts";
 import {
@@ -55,7 +55,6 @@ export async function createKeyFile(args: {
       { slot: 1, kind: "recovery", sealed: sealSecret(recoveryKey, recoveryContext(stack), masterKey) },
     ],
   };
-  await mkdir(dirname(path), { recursive: true });
   await createOnly(path, serialiseDocument(body, macKey(masterKey)));
   return { recoveryKey: formatRecoveryKey(recoveryKey) };
 }

@@ -1,10 +1,9 @@
 import { randomUUID } from "node:crypto";
-import { mkdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import type { Agent } from "node:http";
-import { dirname } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { EXIT, UserError } from "../errors.ts";
 import { writeFileAtomically } from "../keys/atomic-file.ts";
+import { CLOCK } from "./clock.ts";
 import type { Effects } from "./effects.ts";
 import { pgp } from "./pgp.ts";
 import { sendRequest } from "./ssh-transport.ts";
@@ -16,15 +15,7 @@ type FileEffects = Pick<Effects, "readShareFile" | "writeShareFile">;
 export function shareFileEffects(path: string): FileEffects {
   return {
     readShareFile: () => readOptional(path),
-    writeShareFile: async (text) => {
-      try {
-        await mkdir(dirname(path), { recursive: true });
-        await writeFileAtomically(path, text, true);
-      } catch (error) {
-        const { code = "unknown error" } = error as NodeJS.ErrnoException;
-        throw new UserError(`${path}: cannot be written (${code})`, `df -h ${dirname(path)}; ls -ld ${dirname(path)}`);
-      }
-    },
+    writeShareFile: (text) => writeFileAtomically(path, text, true),
   };
 }
 
@@ -52,9 +43,7 @@ export function realEffects(args: {
     closeEndpoints: async () => void (await host.run(["close-endpoints"])),
     wipeVolume: async (marker) => void (await host.run(["wipe", marker])),
     withHostLock: (work) => host.withLock(work),
-    sleep: async (milliseconds) => void (await delay(milliseconds)),
-    monotonicNow: () => performance.now(),
-    now: () => new Date(),
+    ...CLOCK,
     newId: () => randomUUID(),
     pgp,
     log,

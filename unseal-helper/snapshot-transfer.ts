@@ -1,6 +1,7 @@
 import { createReadStream } from "node:fs";
 import { open, stat } from "node:fs/promises";
 import type { Agent, IncomingMessage, RequestOptions } from "node:http";
+import { dirname } from "node:path";
 import { pipeline } from "node:stream/promises";
 import { UserError } from "../errors.ts";
 import { VaultUnavailable } from "./effects.ts";
@@ -9,6 +10,8 @@ import { httpRequest } from "./http.ts";
 /** Vault may be silent while it writes a snapshot of many gigabytes, but not for so long. */
 const SILENCE_SECONDS = 300;
 const ERROR_LIMIT = 2000;
+/** What is the fault of this machine and not of the connection. */
+const DISK_ERRORS = ["ENOSPC", "EDQUOT", "EIO", "EFBIG", "EROFS", "EACCES", "ENOENT", "ENOTDIR", "EEXIST"];
 
 /** Moves snapshots between a file here and Vault. */
 export interface SnapshotTransfer {
@@ -25,13 +28,14 @@ export function snapshotTransfer(agent: Agent): SnapshotTransfer {
     download: async (token, path) => {
       const request = { ...options, method: "GET", path: "/v1/sys/storage/raft/snapshot", headers: headers(token) };
       await exchange(request, undefined, async (answer) => {
-        // O_EXCL: a snapshot never replaces another one.
-        const file = await open(path, "wx", 0o600);
-        try {
-          await pipeline(answer, file.createWriteStream({ flush: true }));
-        } finally {
-          await file.close().catch(() => undefined);
-        }
+        await save(answer, path).catch((error: unknown) => {
+          const { code = "" } = error as NodeJS.ErrnoException;
+          if (!DISK_ERRORS.includes(code)) throw error;
+          throw new UserError(
+            `${path}: cannot be written (${code})`,
+            `df -h ${dirname(path)}; ls -ld ${dirname(path)}`,
+          );
+        });
       });
     },
     upload: async (token, path) => {
@@ -47,6 +51,16 @@ export function snapshotTransfer(agent: Agent): SnapshotTransfer {
       });
     },
   };
+}
+
+async function save(answer: IncomingMessage, path: string): Promise<void> {
+  // O_EXCL: a snapshot never replaces another one.
+  const file = await open(path, "wx", 0o600);
+  try {
+    await pipeline(answer, file.createWriteStream({ flush: true }));
+  } finally {
+    await file.close().catch(() => undefined);
+  }
 }
 
 function headers(token: string): Record<string, string> {

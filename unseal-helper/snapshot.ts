@@ -37,8 +37,8 @@ export async function takeSnapshot({ effects, vault, store }: Tools, args: Snaps
   const part = `${path}.part`;
   await unlink(part).catch(() => undefined);
   const canary = await chooseCanary(vault, appRole(READER_ROLE), store.snapshotKey());
-  await download({ effects, vault, store }, part, args);
   try {
+    await download({ effects, vault, store }, part, args);
     const { bytes, sha256 } = await verifySnapshot(part);
     const manifest: SnapshotManifest = {
       version: 1,

@@ -63,6 +63,15 @@ describe("snapshot", { timeout: 60_000 }, () => {
     });
   });
 
+  it("says so when there is no place for it", async () => {
+    const nowhere = join(vm.directory, "none");
+    expect(await program.run("snapshot", join(nowhere, "x.snap"))).toEqual({
+      code: 1,
+      stdout: "",
+      stderr: `error: ${nowhere}/x.snap.part: cannot be written (ENOENT)\nhint: df -h ${nowhere}; ls -ld ${nowhere}\n`,
+    });
+  });
+
   it("needs a Vault that is open", async () => {
     vm.vault.restart();
     const sealed = await program.run("snapshot", join(vm.directory, "other.snap"));
