@@ -64,7 +64,8 @@ export async function examinePassphrase(args: {
   const { passphrase, isKey, keyFile, project, stack, env } = args;
   const { config, state } = await readPulumiFiles(project, stack, env);
   const findings: Finding[] = [];
-  const rotate = "npx foundation vault passphrase rotate, with the same old and new passphrase as before";
+  const rotate =
+    "with both passphrases: npx foundation vault passphrase rotate; if the old one is lost: npx foundation vault passphrase reset";
   if (!isKey) findings.push(finding("passphrase", `does not open ${keyFile}`, rotate));
   for (const file of [config, state]) {
     if (file === undefined || (await opens(file, passphrase))) continue;

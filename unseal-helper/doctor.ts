@@ -43,15 +43,15 @@ export function judgeHost(facts: {
     const what = `the VM's clock and this one differ by ${Math.round(skew)} s`;
     findings.push({ check: "clock", what, cure: "timedatectl set-ntp true (on the one that is wrong)" });
   }
-  for (const [volume, percent] of [
-    ["vault-logs", logs],
-    ["vault-data", data],
+  for (const [volume, percent, room] of [
+    ["vault-logs", logs, "logrotate -f /etc/logrotate.d/foundation-vault"],
+    ["vault-data", data, "docker image prune --all --force"],
   ] as const) {
     if (percent < 0) {
       findings.push({ check: "disk", what: `the VM has no volume ${volume}`, cure: "pulumi up" });
     } else if (percent >= FULL_PERCENT) {
       const what = `the disk of ${volume} is ${percent} % full: at 100 % Vault stops`;
-      findings.push({ check: "disk", what, cure: "df -h; docker system df (on the VM)" });
+      findings.push({ check: "disk", what, cure: `${room} (on the VM); if that is not enough, a larger disk` });
     }
   }
   return findings;
@@ -64,17 +64,23 @@ export async function examineVault({ tools }: Session, project: string, stack: s
   const findings: Finding[] = [];
   if (!initialized) return [{ check: "vault", what: "never initialised", cure: "npx foundation vault ensure" }];
   if (sealed) findings.push({ check: "vault", what: "sealed", cure: "npx foundation vault unseal" });
-  const wanted = await configuredVersion(project, stack);
-  if (wanted !== undefined && wanted !== version) {
-    const what = `Vault is ${version}, the configuration wants ${wanted}`;
-    findings.push({ check: "version", what, cure: "pulumi up" });
-  }
+  findings.push(...judgeVersion(version, await configuredVersion(project, stack)));
   for (const path of ["sys/generate-root/attempt", "sys/rekey/init"]) {
     if (sealed) break;
     const { status, body } = await effects.requestVault({ method: "GET", path });
     findings.push(...judgeEndpoint(path, version, status, body["started"] === true));
   }
   return findings;
+}
+
+/** @param wanted by the configuration; `undefined` where it does not tell */
+export function judgeVersion(version: string, wanted: string | undefined): Finding[] {
+  if (wanted === undefined || wanted === version) return [];
+  const isOlder = version.localeCompare(wanted, "en", { numeric: true }) < 0;
+  const what = `Vault is ${version}, the configuration wants ${wanted}`;
+  return [
+    { check: "version", what, cure: isOlder ? "pulumi up" : "git pull: Vault is never put back to an older version" },
+  ];
 }
 
 /** Before 2.0 these endpoints are always open, and only an attempt that somebody left is worth a word. */
@@ -86,7 +92,7 @@ export function judgeEndpoint(path: string, version: string, status: number, isS
       {
         check,
         what: `${path}: somebody has begun and not finished`,
-        cure: "if it was you: npx foundation vault rekey",
+        cure: `if nobody is at work on it: npx foundation vault ${path.includes("rekey") ? "rekey" : "breakglass -- true"}`,
       },
     ];
   }
