@@ -105,12 +105,13 @@ class ProcessSocket extends Duplex {
     this.#connection.child.stdout.resume();
   }
 
+  // A process that has ended takes nothing more; why it has ended is told by its exit code and not by this.
   override _write(chunk: Buffer, _encoding: BufferEncoding, done: (error?: Error | null) => void): void {
-    this.#connection.child.stdin.write(chunk, done);
+    this.#connection.child.stdin.write(chunk, () => done());
   }
 
   override _final(done: (error?: Error | null) => void): void {
-    this.#connection.child.stdin.end(done);
+    this.#connection.child.stdin.end(() => done());
   }
 
   override _destroy(error: Error | null, done: (error?: Error | null) => void): void {

@@ -68,6 +68,35 @@ describe("the command line", () => {
   });
 });
 
+describe("a command", () => {
+  it("that changes something can say what it would do, and each can say it to a program", () => {
+    const changesNothing = ["status", "verify", "doctor"];
+    const withoutDryRun = COMMANDS.filter(({ options }) => !Object.hasOwn(options, "dry-run")).map(({ name }) => name);
+    expect(withoutDryRun).toEqual(changesNothing);
+    for (const { name } of COMMANDS) {
+      const operands = name === "snapshot" || name === "restore" ? ["FILE"] : [];
+      const program = name === "breakglass" ? ["--", "true"] : [];
+      const argv = [...name.split(" "), ...operands, "--json", ...program];
+      expect(parse(argv).options.json, name).toBe(true);
+    }
+  });
+
+  it("is one of those that are documented", () => {
+    expect(COMMANDS.map(({ name }) => name)).toEqual([
+      ...["status", "ensure", "init", "unseal", "seal", "passphrase rotate", "passphrase reset", "verify", "rekey"],
+      ...["breakglass", "shares print", "shares check", "shares issue", "snapshot", "restore", "doctor"],
+    ]);
+  });
+
+  it("takes no secret as an option's value", () => {
+    const values = COMMANDS.flatMap(({ options }) => Object.entries(options)).filter(
+      ([, { type }]) => type === "string",
+    );
+    const names = [...new Set(values.map(([name]) => name))].sort();
+    expect(names).toEqual(["new-passphrase-fd", "out", "project", "recovery-fd", "share-fd", "shares", "ttl"]);
+  });
+});
+
 describe("the help", () => {
   it("lists every command, and is there for each without anything else", () => {
     expect(parse(["--help"])).toMatchObject({ command: undefined, help: true });

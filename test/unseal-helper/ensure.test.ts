@@ -82,6 +82,18 @@ describe("ensure", () => {
     expectDone(world);
   });
 
+  it.each(["full", "denied", "unsynced"] as const)(
+    "tries the share file before it asks Vault for anything that comes only once (%s)",
+    async (how) => {
+      const world = new FakeWorld();
+      await expect(world.ensure((_, name) => (name === "write file" ? how : undefined))).rejects.toThrow();
+      expect(world.effects).not.toContain("initialise");
+      expect(world.vault.storage).toBeUndefined();
+      await world.ensure();
+      expectDone(world);
+    },
+  );
+
   it("says what it would do and does not do it", async () => {
     const world = new FakeWorld();
     expect(await planEnsure(world.tools(), { newEpoch: false })).toEqual([

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { deriveSecrets } from "../../keys/derive.ts";
@@ -32,8 +32,9 @@ interface Result {
 /** Runs the real program as its own process, with the passphrase in the environment unless said otherwise. */
 async function helper(argv: string, more: { env?: Record<string, string>; fd3?: string } = {}): Promise<Result> {
   const args = ["unseal-helper/main.ts", ...argv.split(" "), "--keys", keys];
-  if (argv.startsWith("ensure") || argv.includes("--host")) args.push("--host-key", hostKey);
-  if (argv.startsWith("ensure")) args.push("--host", "root@vm.test");
+  const isFirst = /^(init|ensure)/.test(argv);
+  if (isFirst || argv.includes("--host")) args.push("--host-key", hostKey);
+  if (isFirst) args.push("--host", "root@vm.test");
   const env = vm.environment(
     more.env ?? { PULUMI_CONFIG_PASSPHRASE: passphrase, PULUMI_CONFIG: "{}", VAULT_TOKEN: "x" },
   );
@@ -65,10 +66,25 @@ describe("the program", { timeout: 60_000 }, () => {
     });
   });
 
+  it("says what it would do, and does not do it", async () => {
+    expect(await helper("ensure --dry-run")).toEqual({
+      code: 0,
+      stdout: "would initialise a new epoch\nwould unseal\nwould set up the AppRole pulumi and revoke the root token\n",
+      stderr: "",
+    });
+    expect((await helper("init --dry-run --json")).stdout).toBe('{"plan":["initialise a new epoch","unseal"]}\n');
+    expect(vm.vault.storage).toBeUndefined();
+    expect(existsSync(shareFile)).toBe(false);
+  });
+
   it("initialises, and then has nothing to do", async () => {
+    const initialised = await helper("init");
+    expect(initialised).toMatchObject({ code: 0 });
+    expect(initialised.stdout).toMatch(/^vault 0\.0\.0: initialised, unsealed \(epoch \S+\)\n$/);
+    expect(vm.vault.storage?.hasData).toBe(false);
+    expect((await helper("status", { env: {} })).code).toBe(6);
     const first = await helper("ensure");
-    expect(first).toMatchObject({ code: 0 });
-    expect(first.stdout).toMatch(/^vault 0\.0\.0: initialised, unsealed, bootstrapped \(epoch \S+\)\n$/);
+    expect(first.stdout).toMatch(/^vault 0\.0\.0: bootstrapped \(epoch \S+\)\n$/);
     expect(readFileSync(join(vm.volume, ".foundation-epoch"), "utf8")).toMatch(/^\S+ STORED\n$/);
     const second = await helper("ensure --json");
     expect(second).toMatchObject({ code: 0, stderr: "" });
@@ -79,9 +95,39 @@ describe("the program", { timeout: 60_000 }, () => {
     expect(await helper("seal")).toEqual({ code: 0, stdout: "vault 0.0.0: sealed\n", stderr: "" });
     expect((await helper("status", { env: {} })).code).toBe(2);
     expect(await helper("unseal --dry-run")).toEqual({ code: 0, stdout: "would unseal\n", stderr: "" });
+    const passphraseFile = join(vm.directory, "passphrase");
+    writeFileSync(passphraseFile, `${passphrase}\n`);
+    const fromFile = await helper("verify --offline", { env: { PULUMI_CONFIG_PASSPHRASE_FILE: passphraseFile } });
+    expect(fromFile).toMatchObject({ code: 0, stderr: "" });
     const result = await helper("unseal --passphrase-fd 3", { env: {}, fd3: `${passphrase}\n` });
     expect(result).toEqual({ code: 0, stdout: "vault 0.0.0: unsealed\n", stderr: "" });
     expect((await helper("status --json", { env: {} })).code).toBe(0);
+  });
+
+  it("leaves nothing on the VM but its marker", () => {
+    expect(readdirSync(vm.volume)).toEqual([".foundation-epoch"]);
+    const scripts = vm.sshCalls().filter(({ argv }) => argv[0] !== "-W" && !argv.at(-1)?.includes("flock"));
+    expect(scripts.length).toBeGreaterThan(5);
+    expect(scripts.filter(({ argv }) => !argv.at(-1)?.startsWith("timeout 120 bash -s -- "))).toEqual([]);
+  });
+
+  it.each<[string, string, string, string]>([
+    [
+      "a VM that is not there",
+      "ssh: connect to host vm.test port 22: No route to host",
+      "vm vm.test: cannot be reached: ssh: connect to host vm.test port 22: No route to host",
+      "ssh -p 22 root@vm.test",
+    ],
+    [
+      "a VM with another host key",
+      "Host key verification failed.",
+      "vm vm.test: shows another host key than the pinned one",
+      "compare: ssh-keyscan -p 22 vm.test; a VM that was rebuilt on purpose needs its new key pinned",
+    ],
+  ])("names %s", async (_, complaint, message, hint) => {
+    const env = { PULUMI_CONFIG_PASSPHRASE: passphrase, FAKE_SSH_ERROR: complaint };
+    const expected = { code: 7, stdout: "", stderr: `error: ${message}\nhint: ${hint}\n` };
+    expect(await helper("seal", { env })).toEqual(expected);
   });
 
   it("uses one connection for all requests, and the pinned host key for each", async () => {

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import { EXIT } from "../../errors.ts";
 import { deriveBytes, LABELS } from "../../keys/labels.ts";
 import { serialiseDocument } from "../../keys/signed-document.ts";
+import { rekey } from "../../unseal-helper/rekey.ts";
 import type { Epoch, SealedShare, ShareFileBody } from "../../unseal-helper/share-file.ts";
 import { FakeWorld, MASTER_KEY, SHARE_FILE } from "./fake-world.ts";
 
@@ -70,6 +71,25 @@ describe("the share file", () => {
     const { error } = (await open(forged(change))) as { error: Error };
     expect(error).toMatchObject({ exitCode: EXIT.keyFile });
     expect(error.message).toContain(`${SHARE_FILE}: damaged: ${message}`);
+  });
+
+  it("refuses a share that was moved from one epoch to another", async () => {
+    const world = new FakeWorld();
+    await world.ensure();
+    await world.run(rekey);
+    const [old, fresh] = world.epochs() as [Epoch, Epoch];
+    const moved = { ...fresh, shares: [old.shares[0] as SealedShare, ...fresh.shares.slice(1)] };
+    const text = serialiseDocument(
+      { ...body, epochs: [old, moved] },
+      deriveBytes(MASTER_KEY, LABELS.vaultShareFileMac, 32),
+    );
+    world.file = text;
+    world.vault.restart();
+    await expect(world.ensure()).rejects.toMatchObject({
+      message: `${SHARE_FILE}: damaged: share 1 of epoch ${fresh.id} does not open`,
+      exitCode: EXIT.keyFile,
+    });
+    expect(world.effects).not.toContain("PUT sys/unseal");
   });
 
   it("remembers where Vault runs and who it is", () => {
