@@ -3,7 +3,8 @@ import { withEndpoint } from "./endpoint-window.ts";
 import { cancelRekey, requestShares, verifyShares as putInForce } from "./rekey-client.ts";
 import { verifyShares } from "./shamir.ts";
 import { type Epoch, SHARES, THRESHOLD } from "./share-file.ts";
-import { type Tools, unsealVault } from "./unseal.ts";
+import { tooFew } from "./share-collection.ts";
+import { type ShareSource, sharesInFile, type Tools, unsealVault } from "./unseal.ts";
 
 // Vault hands out new shares and keeps the old ones in force until enough of the new ones come back:
 //   old shares → new shares, checked offline → STORED beside the old ones in the file, read back → those that were
@@ -22,18 +23,22 @@ export interface RekeyResult {
 /**
  * Replaces the shares of Vault, or finishes a replacement that was cut short.
  *
- * @throws UserError (halfDone) where Vault is not bootstrapped; as {@link unsealVault}
+ * @param shares of the epoch that is replaced
+ * @throws UserError (halfDone) where Vault is not bootstrapped; (passphrase) for too few shares; as {@link unsealVault}
  */
-export async function rekey(tools: Tools): Promise<RekeyResult> {
+export async function rekey(tools: Tools, shares: ShareSource = sharesInFile(tools.store)): Promise<RekeyResult> {
   const { effects, store } = tools;
   return await effects.withHostLock(async () => {
     await store.load();
-    const epoch = store.epoch;
-    if (epoch?.phase !== "COMMITTED" || epoch.rootToken !== null) {
+    if (store.epoch?.phase !== "COMMITTED" || store.epoch.rootToken !== null) {
       throw new UserError("vault: its initialisation is not finished", "npx foundation vault ensure", EXIT.halfDone);
     }
-    await unsealVault(tools);
-    return await withEndpoint(tools, "rekey", () => replace(tools));
+    await unsealVault(tools, shares);
+    // Before anything is opened: somebody may have to type them.
+    const { epoch } = store;
+    const old = (await shares(epoch)).slice(0, epoch.t);
+    if (old.length < epoch.t) throw tooFew(old.length, epoch.t);
+    return await withEndpoint(tools, "rekey", () => replace(tools, epoch, old));
   });
 }
 
@@ -44,16 +49,15 @@ export async function planRekey({ store }: Tools): Promise<string[]> {
   return [pendingRekey === undefined ? `replace the shares of epoch ${epoch?.id}` : `finish the rekey of ${epoch?.id}`];
 }
 
-async function replace(tools: Tools): Promise<RekeyResult> {
+async function replace(tools: Tools, old: Epoch, oldShares: readonly Buffer[]): Promise<RekeyResult> {
   const { effects, store, vault } = tools;
   await cancelRekey(vault);
-  const old = store.epoch as Epoch;
   if (store.pendingRekey !== undefined && (await settle(tools, store.pendingRekey))) {
     return { epoch: (store.epoch as Epoch).id, retired: old.id };
   }
   const id = effects.newId();
   effects.log(`vault: replacing the shares of epoch ${old.id} by those of epoch ${id}`);
-  const fresh = await requestShares(vault, { n: SHARES, t: THRESHOLD }, shares(tools, old));
+  const fresh = await requestShares(vault, { n: SHARES, t: THRESHOLD }, oldShares);
   if (fresh === undefined) {
     throw new UserError(
       `vault: the shares of epoch ${old.id} are not those in force`,
@@ -63,7 +67,7 @@ async function replace(tools: Tools): Promise<RekeyResult> {
   }
   verifyShares(fresh.shares, THRESHOLD);
   await store.addRekey(newEpoch(tools, id, old), fresh.shares);
-  await putInForce(vault, fresh.nonce, shares(tools, store.pendingRekey as Epoch));
+  await putInForce(vault, fresh.nonce, readBack(tools, store.pendingRekey as Epoch));
   await store.endRekey(true);
   return { epoch: id, retired: old.id };
 }
@@ -71,21 +75,16 @@ async function replace(tools: Tools): Promise<RekeyResult> {
 /** Whether the shares of a rekey that was cut short are in force; the file says so when this returns. */
 async function settle(tools: Tools, pending: Epoch): Promise<boolean> {
   const { store, vault } = tools;
-  const further = await requestShares(vault, pending, shares(tools, pending));
+  const further = await requestShares(vault, pending, readBack(tools, pending));
   // What Vault has just handed out was only the proof.
   if (further !== undefined) await cancelRekey(vault);
   await store.endRekey(further !== undefined);
   return further !== undefined;
 }
 
-function shares({ store }: Tools, epoch: Epoch): Buffer[] {
-  const found = store.shares(epoch).slice(0, epoch.t);
-  if (found.length === epoch.t) return found;
-  throw new UserError(
-    `share file: has ${found.length} of the ${epoch.t} shares that a rekey needs`,
-    "a rekey needs as many shares in the file as open Vault",
-    EXIT.refused,
-  );
+/** New shares are all in the file; nobody can take one out of a rekey that is not finished. */
+function readBack({ store }: Tools, epoch: Epoch): Buffer[] {
+  return store.shares(epoch).slice(0, epoch.t);
 }
 
 function newEpoch({ effects }: Tools, id: string, old: Epoch): Epoch {

@@ -1,7 +1,8 @@
 import { EXIT, UserError } from "../errors.ts";
 import { withEndpoint } from "./endpoint-window.ts";
 import type { Epoch } from "./share-file.ts";
-import type { Tools } from "./unseal.ts";
+import { tooFew } from "./share-collection.ts";
+import type { ShareSource, Tools } from "./unseal.ts";
 import type { VaultClient } from "./vault-client.ts";
 
 const ATTEMPT = "sys/generate-root/attempt";
@@ -15,12 +16,16 @@ const ROOT_TOKEN_PATH = "auth/token/root";
  * the program be killed in between, nobody has that token, and the next call of this function revokes it.
  *
  * @param seconds how long it lives at most
- * @throws UserError (refused) where the shares of the file are not those in force
+ * @throws UserError (refused) where the shares are not those in force; (passphrase) where there are too few
  */
-export async function issueAdminToken(tools: Tools, seconds: number): Promise<string> {
-  const { effects, vault } = tools;
+export async function issueAdminToken(tools: Tools, seconds: number, shares: ShareSource): Promise<string> {
+  const { effects, store, vault } = tools;
+  const epoch = store.epoch as Epoch;
+  // Before anything is opened: somebody may have to type them.
+  const entered = (await shares(epoch)).slice(0, epoch.t);
+  if (entered.length < epoch.t) throw tooFew(entered.length, epoch.t);
   return await effects.withHostLock(async () => {
-    const root = await withEndpoint(tools, "generate-root", () => generateRoot(tools));
+    const root = await withEndpoint(tools, "generate-root", () => generateRoot(tools, entered));
     try {
       await revokeForgotten(tools, root);
       const ttl = `${seconds}s`;
@@ -48,15 +53,14 @@ export async function revoke(vault: VaultClient, token: string): Promise<void> {
 }
 
 /** Vault's ceremony: it hands out the token once enough shares are there, hidden under a one-time pad. */
-async function generateRoot({ effects, store, vault }: Tools): Promise<string> {
+async function generateRoot({ effects, store, vault }: Tools, shares: readonly Buffer[]): Promise<string> {
   const before = await vault.call({ method: "GET", path: ATTEMPT });
   if (before["started"] === true) {
     effects.log("vault: ending a root generation that was left behind");
     await vault.call({ method: "DELETE", path: ATTEMPT, body: { nonce: before["nonce"] } });
   }
   const { nonce, otp } = await vault.call({ method: "PUT", path: ATTEMPT, body: {} });
-  const { t } = store.epoch as Epoch;
-  for (const share of store.shares().slice(0, t)) {
+  for (const share of shares) {
     const body = { key: share.toString("base64"), nonce };
     const answer = await vault.tryCall({ method: "PUT", path: "sys/generate-root/update", body });
     if (answer === undefined) throw foreignShares(store.epoch as Epoch);

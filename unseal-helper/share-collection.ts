@@ -2,6 +2,7 @@ import { EXIT, UserError } from "../errors.ts";
 import type { Epoch } from "./share-file.ts";
 import type { PaperShare } from "./share-paper.ts";
 import type { ShareStore } from "./share-store.ts";
+import type { ShareSource } from "./unseal.ts";
 
 /** Where sheets come from, one after the other. */
 export interface Sheets {
@@ -23,6 +24,16 @@ export async function collectShares(store: ShareStore, epoch: Epoch, sheets: She
     addShare(shares, sheet);
   }
   return shares;
+}
+
+/** {@link collectShares} for what needs them more than once: nobody types a sheet twice. */
+export function shareSource(store: ShareStore, sheets: Sheets): ShareSource {
+  const collected = new Map<string, Promise<Buffer[]>>();
+  return (epoch) => {
+    const shares = collected.get(epoch.id) ?? collectShares(store, epoch, sheets);
+    collected.set(epoch.id, shares);
+    return shares;
+  };
 }
 
 /**
@@ -84,7 +95,7 @@ function addShare(shares: Buffer[], { index, share }: PaperShare): void {
 export function tooFew(found: number, t: number): UserError {
   return new UserError(
     `shares: ${found} of the ${t} that open Vault`,
-    "type the sheets that are missing: npx foundation vault unseal",
+    "type the sheets that are missing: npx foundation vault unseal (rekey and breakglass ask as well)",
     EXIT.passphrase,
   );
 }

@@ -19,6 +19,9 @@ export interface Tools {
   readonly store: ShareStore;
 }
 
+/** Where the shares of an epoch come from: the file, or sheets as well. At least as many as open Vault. */
+export type ShareSource = (epoch: Epoch) => Promise<Buffer[]>;
+
 /** Result of {@link unsealVault}. */
 export interface Unsealed {
   /** false where it was open already */
@@ -30,6 +33,11 @@ export interface Unsealed {
 /** What {@link openVault} needs to know of a set of shares. */
 export type Lock = Pick<Epoch, "id" | "n" | "t" | "clusterId">;
 
+/** The shares that are in the file, be they too few. */
+export function sharesInFile(store: ShareStore): ShareSource {
+  return (epoch) => Promise.resolve(store.shares(epoch));
+}
+
 /**
  * Opens Vault with the shares of the epoch in force and waits until it takes requests.
  *
@@ -38,7 +46,7 @@ export type Lock = Pick<Epoch, "id" | "n" | "t" | "clusterId">;
  */
 export async function unsealVault(
   { effects, vault, store }: Tools,
-  shares: (epoch: Epoch) => Promise<Buffer[]> = (epoch) => Promise.resolve(store.shares(epoch)),
+  shares: ShareSource = sharesInFile(store),
 ): Promise<Unsealed> {
   const status = await waitForVault(vault, effects);
   const epoch = epochOf(store, status);

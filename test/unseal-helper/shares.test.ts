@@ -153,6 +153,30 @@ describe("shares", { timeout: 60_000 }, () => {
     expect(program.vm.requests.filter((request) => request === "PUT sys/unseal")).toHaveLength(before);
   });
 
+  it("breaks the glass and rekeys with sheets where the file has too few", async () => {
+    await program.runWith({ fd3: typed(5) }, "unseal", "--share-fd", "3");
+    const few = await program.run("breakglass", "--share-fd", "3", "--", "true");
+    expect(few).toEqual({
+      code: 4,
+      stdout: "",
+      stderr:
+        "error: shares: 2 of the 3 that open Vault\n" +
+        "hint: type the sheets that are missing: npx foundation vault unseal (rekey and breakglass ask as well)\n",
+    });
+    const broken = await program.runWith({ fd3: typed(7) }, "breakglass", "--share-fd", "3", "--", "true");
+    expect(broken.stdout).toBe("vault: true ended with 0; the token is revoked\n");
+    expect((await program.run("rekey", "--share-fd", "3")).code).toBe(4);
+    const { requests } = program.vm;
+    const before = requests.length;
+    expect((await program.runWith({ fd3: typed(6) }, "rekey", "--share-fd", "3")).code).toBe(0);
+    expect(requests.slice(before)).toContain("PUT sys/rekey/verify");
+    const old = await program.runWith({ fd3: typed(4) }, "shares", "check", "--share-fd", "3");
+    expect(old).toMatchObject({
+      code: 8,
+      stderr: expect.stringContaining(`sheet 4: of epoch ${epoch.slice(0, 8)}…`) as string,
+    });
+  });
+
   it("never shows a share but on its sheet", () => {
     const seen = [program.output, JSON.stringify(program.vm.sshCalls()), readFileSync(program.shareFile, "utf8")];
     const groups = [...lines.values()].flatMap((sheet) =>

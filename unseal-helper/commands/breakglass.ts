@@ -1,6 +1,8 @@
 import { EXIT, UserError } from "../../errors.ts";
 import { breakGlass } from "../breakglass.ts";
 import { withForward } from "../forward.ts";
+import { shareSource } from "../share-collection.ts";
+import { SHARE_FD, SheetInput } from "../sheet-input.ts";
 import { type Command, DRY_RUN, planned } from "./command.ts";
 
 const TTL_MINUTES = 15;
@@ -20,20 +22,23 @@ export const breakglassCommand: Command = {
       value: "MINUTES",
       summary: `life of the token (default ${TTL_MINUTES}, at most ${TTL_MINUTES_MAX})`,
     },
+    ...SHARE_FD,
     ...DRY_RUN,
   },
   operands: [],
   takesProgram: true,
   exitStatus: { [EXIT.failed]: "failed; with --json the program's own code is in the result" },
-  async run(context, { values, program }) {
+  async run(context, args) {
+    const { values, program } = args;
     const minutes = ttlMinutes(values["ttl"]);
     const { tools, openConnection } = await context.openSession();
     if (values["dry-run"]) return planned([`run ${program[0]} with a token of ${minutes} minutes`]);
-    const code = await context.around.uninterrupted((run) =>
-      breakGlass(tools, minutes * 60, (token) =>
-        withForward(openConnection, (address) => run(program, { VAULT_ADDR: address, VAULT_TOKEN: token })),
-      ),
-    );
+    const shares = shareSource(tools.store, new SheetInput(context.around, args));
+    const code = await context.around.uninterrupted((run) => {
+      const work = (token: string): Promise<number> =>
+        withForward(openConnection, (address) => run(program, { VAULT_ADDR: address, VAULT_TOKEN: token }));
+      return breakGlass(tools, minutes * 60, work, shares);
+    });
     const text = `vault: ${program[0]} ended with ${code}; the token is revoked`;
     return { text, json: { code }, exitCode: code === 0 ? EXIT.ok : EXIT.failed };
   },

@@ -1,5 +1,7 @@
 import { EXIT } from "../../errors.ts";
 import { planRekey, rekey } from "../rekey.ts";
+import { shareSource } from "../share-collection.ts";
+import { SHARE_FD, SheetInput } from "../sheet-input.ts";
 import { type Command, DRY_RUN, planned } from "./command.ts";
 
 export const rekeyCommand: Command = {
@@ -8,15 +10,17 @@ export const rekeyCommand: Command = {
   description:
     "After somebody has seen a share. Vault hands out new shares and puts them in force once enough of them, read back\n" +
     "from the file, have been shown to it. The old ones stay in the file: they open snapshots of their time.\n" +
-    "Sheets of the old epoch open Vault no more: print new ones.",
-  options: DRY_RUN,
+    "Sheets of the old epoch open Vault no more: print new ones. Where the file has fewer shares than open Vault, it\n" +
+    "asks for printed ones.",
+  options: { ...SHARE_FD, ...DRY_RUN },
   operands: [],
   takesProgram: false,
   exitStatus: { [EXIT.halfDone]: "initialisation is not finished: run ensure" },
-  async run(context, { values }) {
+  async run(context, args) {
     const { tools } = await context.openSession();
-    if (values["dry-run"]) return planned(await planRekey(tools));
-    const result = await context.around.uninterrupted(() => rekey(tools));
+    if (args.values["dry-run"]) return planned(await planRekey(tools));
+    const shares = shareSource(tools.store, new SheetInput(context.around, args));
+    const result = await context.around.uninterrupted(() => rekey(tools, shares));
     const text =
       `vault: epoch ${result.epoch} is in force, epoch ${result.retired} is retired\n` +
       "commit the share file; sheets of the retired epoch open Vault no more: npx foundation vault shares print --out DIR";

@@ -1,7 +1,7 @@
 import { EXIT } from "../../errors.ts";
 import { closeLeftOpen } from "../endpoint-window.ts";
 import { CLOCK } from "../clock.ts";
-import { collectShares, collectSheets } from "../share-collection.ts";
+import { collectSheets, shareSource } from "../share-collection.ts";
 import { SHARE_FD, SheetInput } from "../sheet-input.ts";
 import { openVault, type Unsealed, unsealVault } from "../unseal.ts";
 import { waitForVault } from "../waiting.ts";
@@ -35,8 +35,7 @@ async function openWithFile(context: Context, args: Arguments): Promise<Outcome>
   const { tools } = await context.openSession();
   if (args.values["dry-run"]) return planned((await waitForVault(tools.vault, tools.effects)).sealed ? ["unseal"] : []);
   await tools.store.load();
-  const sheets = new SheetInput(context.around, args);
-  const result = await unsealVault(tools, (epoch) => collectShares(tools.store, epoch, sheets));
+  const result = await unsealVault(tools, shareSource(tools.store, new SheetInput(context.around, args)));
   // Its configuration survives a restart, and nobody could look while it was sealed.
   if (result.changed) await closeLeftOpen(tools);
   return outcome(result);
