@@ -54,6 +54,7 @@ describe("shares", { timeout: 60_000 }, () => {
     expect(text).toContain(">Vault share 5 of 6</text>");
     expect(text).toContain(`epoch\u00a0\u00a0\u00a0\u00a0\u00a0\u00a0 ${epoch}`);
     expect(text).toContain(mac.replace(/(.{4})(?=.)/g, "$1 "));
+    expect(text).toMatch(/>printed\s+\d{4}-\d\d-\d\d</);
     expect(text).toMatch(/width="210mm" height="279mm"/);
     expect(text).not.toMatch(/href|url\(|<image|<script/);
     expect(scanned(text)).toBe(typed(5).replace(/^\d: /gm, "").replace(/\s/g, ""));
