@@ -5,11 +5,16 @@ import { closeLeftOpen } from "../../unseal-helper/endpoint-window.ts";
 import type { Tools } from "../../unseal-helper/unseal.ts";
 import { type Fault, FakeWorld, Killed } from "./fake-world.ts";
 
+const ready = new Map<string, FakeWorld>();
+
 async function initialised(version: string): Promise<FakeWorld> {
-  const world = new FakeWorld();
-  world.vault.version = version;
-  await world.ensure();
-  return world;
+  const world = ready.get(version) ?? new FakeWorld();
+  if (!ready.has(version)) {
+    world.vault.version = version;
+    await world.ensure();
+    ready.set(version, world);
+  }
+  return world.copy();
 }
 
 const strike =

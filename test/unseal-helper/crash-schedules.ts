@@ -40,12 +40,18 @@ export const STRIKES: readonly Strike[] = [
   ...(["before", "after", "lost", "truncated", "dropped", "full", "denied", "unsynced"] as const),
 ];
 
+const ready = new Map<Scenario, FakeWorld>();
+
 /** A world in which the scenario's command has everything to do. */
-export async function prepare({ name, version }: Scenario): Promise<FakeWorld> {
-  const world = new FakeWorld();
-  world.vault.version = version;
-  if (name !== "ensure") await world.run(ensureCommand);
-  return world;
+export async function prepare(scenario: Scenario): Promise<FakeWorld> {
+  const { name, version } = scenario;
+  const world = ready.get(scenario) ?? new FakeWorld();
+  if (!ready.has(scenario)) {
+    world.vault.version = version;
+    if (name !== "ensure") await world.run(ensureCommand);
+    ready.set(scenario, world);
+  }
+  return world.copy();
 }
 
 /** How many effects the command has when nothing goes wrong. */

@@ -209,31 +209,21 @@ describe("passphrase reset", { timeout: 60_000 }, () => {
 });
 
 describe("passphrase rotate", { timeout: 60_000 }, () => {
-  const rotate = (env: Record<string, string>, ...more: string[]): Promise<Result> => {
-    const input = { env, fd4: `${NEW_PASSPHRASE}\n` };
+  const rotate = (...more: string[]): Promise<Result> => {
+    const input = { env: { PULUMI_CONFIG_PASSPHRASE: PASSPHRASE }, fd4: `${NEW_PASSPHRASE}\n` };
     return program.runWith(input, "passphrase", "rotate", "--new-passphrase-fd", "4", "--project", project, ...more);
   };
 
   it("changes what it says it would change", async () => {
-    const env = { PULUMI_CONFIG_PASSPHRASE: PASSPHRASE };
-    const planned = await rotate(env, "--dry-run");
+    const planned = await rotate("--dry-run");
     expect(planned).toEqual({ code: 0, stdout: `would rewrap ${program.keyFile}\n`, stderr: "" });
     await openKeyFile({ path: program.keyFile, passphrase: Buffer.from(PASSPHRASE) });
-    expect(await rotate(env)).toEqual({
+    expect(await rotate()).toEqual({
       code: 0,
       stdout: `rewrapped ${program.keyFile}\ncommit the changed files\n`,
       stderr: "",
     });
     await openKeyFile({ path: program.keyFile, passphrase: Buffer.from(NEW_PASSPHRASE) });
-  });
-
-  it("refuses a wrong passphrase, and changes nothing", async () => {
-    const before = readFileSync(program.keyFile);
-    expect(await rotate({ PULUMI_CONFIG_PASSPHRASE: "wrong" })).toMatchObject({
-      code: 4,
-      stderr: expect.stringContaining("the passphrase does not open this key file\nhint: ") as string,
-    });
-    expect(readFileSync(program.keyFile)).toEqual(before);
   });
 });
 
