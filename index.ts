@@ -31,11 +31,10 @@ async function foundation(): Promise<Record<string, unknown>> {
   const after = (...dependsOn: pulumi.Resource[]) => ({ provider, dependsOn });
   if (!pulumi.runtime.isDryRun()) await openVaultTunnel(target, vaultTunnelPort);
   if (config.offsite === "none") await pulumi.log.warn("offsite is none: there is no backup outside this VM");
-  const { runner: runnerImage, ...serviceImages } = images;
+  const { runner: runnerImage, restic, restServer, node, ...serviceImages } = images;
 
   // 0 host
-  const hostArgs = { forgeSshPort: forge.sshPort, containers: Object.keys(images), minimum: sizing.host };
-  const host = new Host("host", { vm, ...hostArgs });
+  const host = new Host("host", { vm, forgeSshPort: forge.sshPort, minimum: sizing.host });
 
   // 1 networks, images, certificates, credentials
   const networks = new Networks("networks", vm, after(host));
@@ -52,7 +51,7 @@ async function foundation(): Promise<Record<string, unknown>> {
 
   // 4 Vault opened and filled
   const ready = new VaultReady("vault-ready", { vm, stack, keyDirectory, container: vault.container }, after(vault));
-  const secrets = mirroredSecrets(config, keys, credentials);
+  const secrets = mirroredSecrets(config, keys, credentials, host.vmId);
   new VaultConfig("vault-config", { tunnelPort: vaultTunnelPort, appRole, secrets }, { dependsOn: [ready] });
 
   // 5 forge

@@ -51,6 +51,9 @@ export const ENDPOINTS = {
 /** What S3 clients assume when they are told nothing. */
 export const S3_REGION = "us-east-1";
 
+/** Every container of the VM; what is not ours under one of these names stops a deployment. */
+export const CONTAINERS = ["postgres", "rustfs", "vault", "forgejo", "runner", "caddy"] as const;
+
 /** Every data volume. */
 export const VOLUMES = [
   "postgres-data",

@@ -11,6 +11,7 @@ export const SCRIPTS = [
   "forgejo-runner",
   "host",
   "install-files",
+  "offsite",
   "postgres-database",
   "postgres-superuser",
   "s3-bucket",

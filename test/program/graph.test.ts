@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { differences, tree } from "./differences.ts";
-import { CONFIG, createFixture, HOST_KEY, type Fixture } from "./fixture.ts";
+import { CONFIG, createFixture, HOST_KEY, OFFSITE, type Fixture } from "./fixture.ts";
 import { CONTAINER, label, nameOf, NETWORK, ofType, REMOTE, type Run } from "./rules/rule.ts";
 
 let fixture: Fixture;
@@ -15,6 +15,7 @@ afterAll(() => fixture.remove());
 const TREE = `0 Host host
   command:remote:Command host-setup
   command:local:Command preflight
+  command:remote:Command vm-id
 pulumi:providers:docker vm
 1 CertificateAuthority certificate-authority
   tls:index/certRequest:CertRequest ca-intermediate-request
@@ -87,8 +88,6 @@ pulumi:providers:docker vm
   vault:kv/secretV2:SecretV2 forgejo-admin
   vault:kv/secretV2:SecretV2 forgejo-database
   vault:kv/secretV2:SecretV2 forgejo-security
-  vault:kv/secretV2:SecretV2 offsite-restic
-  vault:kv/secretV2:SecretV2 offsite-server
   vault:kv/secretV2:SecretV2 postgres-superuser
   vault:kv/secretV2:SecretV2 rustfs-root
   pulumi:providers:vault vault
@@ -175,6 +174,7 @@ const EVERY_REMOTE_COMMAND = [
   "postgres-superuser",
   "rustfs-files",
   "vault-files",
+  "vm-id",
 ];
 const OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJfi3pGMzDaM6sD0lp1Vh0z5ynCzPT2RyjcbXIlWbGwK";
 const host = (changes: Record<string, unknown>) => ({ host: { ...(CONFIG.host as object), ...changes } });
@@ -311,7 +311,7 @@ describe("a change of the configuration changes what it is about and nothing els
       ].sort(),
     ],
     ["the tunnel's port", { vaultTunnelPort: 18201 }, ["vault vault: address"]],
-    ["the offsite", { offsite: { address: "198.51.100.9", hostKey: OTHER_KEY } }, []],
+    ["the offsite", OFFSITE, ["+ SecretV2 offsite-restic", "+ SecretV2 offsite-server"]],
     ["the backup's interval", { backup: { every: "1h" } }, []],
   ];
   it.each(changes)("%s", async (_, change, expected) => {
@@ -396,6 +396,7 @@ it("command lines hold the user's sudo, arguments and nothing secret", async () 
     "runner-registration": `sudo -n timeout 60 ${script}/forgejo-runner platform`,
     "rustfs-files": `sudo -n timeout 60 ${script}/install-files rustfs 10001:10001`,
     "vault-files": `sudo -n timeout 60 ${script}/install-files vault 100:1000`,
+    "vm-id": "sudo -n timeout 30 cat /etc/foundation/vm-id",
   });
   const ensure = run.resources.find(({ name }) => name === "vault-ensure");
   expect(String(ensure?.inputs.create).replace(/--keys '\S+'/, "--keys 'KEYS'")).toBe(

@@ -7,7 +7,7 @@ import { networkBreakages } from "./breakages/networks.ts";
 import { secretBreakages } from "./breakages/secrets.ts";
 import { storageBreakages } from "./breakages/storage.ts";
 import { vaultBreakages } from "./breakages/vault.ts";
-import { CONFIG, createFixture, generate, PASSPHRASE, type Fixture } from "./fixture.ts";
+import { CONFIG, createFixture, generate, OFFSITE, PASSPHRASE, type Fixture } from "./fixture.ts";
 import { RULES } from "./rules.ts";
 import type { Run } from "./rules/rule.ts";
 import { encodings } from "./rules/secrets.ts";
@@ -28,7 +28,7 @@ let fixture: Fixture;
 let whole: Run;
 beforeAll(async () => {
   fixture = await createFixture();
-  whole = await fixture.run("up", { runner: { enabled: true } });
+  whole = await fixture.run("up", { runner: { enabled: true }, ...OFFSITE });
 });
 afterAll(() => fixture.remove());
 
