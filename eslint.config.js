@@ -13,7 +13,7 @@ const modules = {
     message: "Components describe resources; they never look at the machine that runs the program.",
   },
   siblings: {
-    regex: "^\\./(?!(service|secret-files|vm|topology|images|landing-page)\\.ts$)",
+    regex: "^\\./(?!(service|secret-files|vm|topology|images|landing-page|backup-source)\\.ts$)",
     message: "Components meet in index.ts by passing outputs, not by importing each other.",
   },
   config: {
@@ -94,7 +94,7 @@ export default defineConfig(
     files: ["index.ts"],
     rules: {
       "no-restricted-syntax": ["error", ...inThePulumiProgram, containers],
-      "max-lines": ["error", { max: 80 }],
+      "max-lines": ["error", { max: 110 }],
     },
   },
   { files: ["config.ts"], rules: { "no-restricted-globals": "off" } },

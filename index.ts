@@ -12,6 +12,8 @@ import { Rustfs } from "./components/rustfs.ts";
 import { VaultConfig } from "./components/vault-config.ts";
 import { Vault, VaultReady } from "./components/vault.ts";
 import { dockerProvider, SCRIPTS, type Vm } from "./components/vm.ts";
+import { SERVICE_VOLUMES } from "./components/topology.ts";
+import { Volumes } from "./components/volumes.ts";
 import { readInputs } from "./config.ts";
 import { deriveSecrets } from "./keys/derive.ts";
 import { openKeyFile } from "./keys/keyfile.ts";
@@ -36,17 +38,24 @@ async function foundation(): Promise<Record<string, unknown>> {
   // 0 host
   const host = new Host("host", { vm, forgeSshPort: forge.sshPort, minimum: sizing.host });
 
-  // 1 networks, images, certificates, credentials
+  // 1 networks, volumes, images, certificates, credentials
   const networks = new Networks("networks", vm, after(host));
+  const volumes = new Volumes("volumes", vm, SERVICE_VOLUMES, after(host)).created;
   const image = new Images("images", serviceImages, after(host)).pulled;
   const ca = new CertificateAuthority("certificate-authority", caKeys);
   const credentials = new Credentials("credentials").values;
 
   // 2 stores
-  const postgresArgs = { image: image.postgres, limits: sizing.postgres, credentials };
+  const postgresArgs = {
+    image: image.postgres,
+    volume: volumes["postgres-data"],
+    limits: sizing.postgres,
+    credentials,
+  };
   const postgres = new Postgres("postgres", { vm, ...postgresArgs }, after(networks));
-  const rustfs = new Rustfs("rustfs", { vm, image: image.rustfs, ...sizing.rustfs, credentials }, after(networks));
-  const vaultArgs = { image: image.vault, ...sizing.vault, publicUrl: urls(config).vault };
+  const rustfsArgs = { image: image.rustfs, volume: volumes["rustfs-data"], ...sizing.rustfs, credentials };
+  const rustfs = new Rustfs("rustfs", { vm, ...rustfsArgs }, after(networks));
+  const vaultArgs = { image: image.vault, volumes, ...sizing.vault, publicUrl: urls(config).vault };
   const vault = new Vault("vault", { vm, ...vaultArgs }, after(networks));
 
   // 4 Vault opened and filled
@@ -55,18 +64,21 @@ async function foundation(): Promise<Record<string, unknown>> {
   new VaultConfig("vault-config", { tunnelPort: vaultTunnelPort, appRole, secrets }, { dependsOn: [ready] });
 
   // 5 forge
-  const forgeArgs = { image: image.forgejo, limits: sizing.forgejo, forge, sites, credentials, keys: forgeKeys };
+  const forgeData = { image: image.forgejo, volume: volumes["forgejo-data"] };
+  const forgeArgs = { ...forgeData, limits: sizing.forgejo, forge, sites, credentials, keys: forgeKeys };
   const forgejo = new Forgejo("forgejo", { vm, ...forgeArgs }, after(postgres, rustfs));
 
   // 6 web server
   const site = { sites, tls: config.tls, landing: landing(config, keys), withRunner: config.runner.enabled };
-  const caddyArgs = { image: image.caddy, ...sizing.caddy, ca, intermediateKeyPem: caKeys.intermediateKeyPem };
+  const caddyData = { image: image.caddy, volume: volumes["caddy-data"] };
+  const caddyArgs = { ...caddyData, ...sizing.caddy, ca, intermediateKeyPem: caKeys.intermediateKeyPem };
   const caddy = new Caddy("caddy", { vm, ...caddyArgs, ...site }, after(forgejo));
 
   // 7 runner
   if (config.runner.enabled) {
     const image = new Images("runner-image", { runner: runnerImage }, after(host)).pulled.runner;
-    const runnerArgs = { image, ...sizing.runner, forge, site: sites.git, caCertificate: ca.rootCertificate };
+    const volume = new Volumes("runner-volumes", vm, ["runner-data"], after(host)).created["runner-data"];
+    const runnerArgs = { image, volume, ...sizing.runner, forge, site: sites.git, caCertificate: ca.rootCertificate };
     new Runner("runner", { vm, ...runnerArgs, credentials }, after(forgejo, caddy));
   }
 

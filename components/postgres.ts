@@ -1,12 +1,15 @@
+import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { BackupSource } from "./backup-source.ts";
 import type { PulledImage } from "./images.ts";
 import { deliverFiles } from "./secret-files.ts";
-import { dataVolume, service } from "./service.ts";
+import { service } from "./service.ts";
 import { script, type Vm } from "./vm.ts";
 
 interface PostgresArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
+  readonly volume: docker.Volume;
   readonly limits: {
     readonly memoryMiB: number;
     readonly sharedMemoryMiB: number;
@@ -21,13 +24,16 @@ interface PostgresArgs {
 /** The one database server. Every client has a role and a database of its own and no rights elsewhere. */
 export class Postgres extends pulumi.ComponentResource {
   static readonly stage = 2;
+  readonly backup: BackupSource = {
+    volumes: [{ volume: "postgres-data", by: "database" }],
+    databases: ["forgejo"],
+  };
 
   constructor(name: string, args: PostgresArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Postgres", name, {}, opts);
     const parent = { parent: this };
     const { vm, limits } = args;
     const superuserPassword = args.credentials["postgres-superuser-password"];
-    const volume = dataVolume("postgres-data", vm, parent);
     const files = deliverFiles(
       name,
       vm,
@@ -43,7 +49,7 @@ export class Postgres extends pulumi.ComponentResource {
         memoryMiB: limits.memoryMiB,
         sharedMemoryMiB: limits.sharedMemoryMiB,
         files,
-        volumes: { "/var/lib/postgresql": volume },
+        volumes: { "/var/lib/postgresql": args.volume },
         command: ["postgres", ...settings(limits)],
       },
       parent,

@@ -1,15 +1,17 @@
 import * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { BackupSource } from "./backup-source.ts";
 import type { PulledImage } from "./images.ts";
 import { deliverFiles } from "./secret-files.ts";
-import { dataVolume, service } from "./service.ts";
+import { service } from "./service.ts";
 import { subnet } from "./topology.ts";
 import type { Vm } from "./vm.ts";
 
 interface VaultArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
+  readonly volumes: Readonly<Record<"vault-data" | "vault-logs", docker.Volume>>;
   readonly memoryMiB: number;
   readonly publicUrl: string;
 }
@@ -18,6 +20,16 @@ interface VaultArgs {
 export class Vault extends pulumi.ComponentResource {
   static readonly stage = 2;
   readonly container: docker.Container;
+  readonly backup: BackupSource = {
+    volumes: [
+      { volume: "vault-data", by: "snapshot" },
+      {
+        volume: "vault-logs",
+        by: "nothing",
+        reason: "the audit log tells of this VM, and nothing is restored from it",
+      },
+    ],
+  };
 
   constructor(name: string, args: VaultArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Vault", name, {}, opts);
@@ -39,8 +51,8 @@ export class Vault extends pulumi.ComponentResource {
         files,
         filesAt: "/vault/config",
         volumes: {
-          "/vault/file": dataVolume("vault-data", vm, parent),
-          "/vault/logs": dataVolume("vault-logs", vm, parent),
+          "/vault/file": args.volumes["vault-data"],
+          "/vault/logs": args.volumes["vault-logs"],
         },
         // A raft snapshot is unpacked here when it is restored.
         tmpfs: { "/tmp": "mode=1777,size=256m" },

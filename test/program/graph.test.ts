@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
+import { SERVICE_VOLUMES } from "../../components/topology.ts";
 import { differences, tree } from "./differences.ts";
 import { CONFIG, createFixture, HOST_KEY, OFFSITE, type Fixture } from "./fixture.ts";
 import { CONTAINER, label, nameOf, NETWORK, ofType, REMOTE, type Run } from "./rules/rule.ts";
@@ -38,31 +39,38 @@ pulumi:providers:docker vm
   docker:index/remoteImage:RemoteImage rustfs-image
   docker:index/remoteImage:RemoteImage vault-image
 1 Networks networks
+  docker:index/network:Network backup-public
   docker:index/network:Network caddy-forgejo
   docker:index/network:Network caddy-public
   docker:index/network:Network caddy-rustfs
   docker:index/network:Network caddy-vault
   docker:index/network:Network forgejo-public
+  docker:index/network:Network postgres-backup
   docker:index/network:Network postgres-forgejo
   docker:index/network:Network runner-caddy
+  docker:index/network:Network rustfs-backup
   docker:index/network:Network rustfs-forgejo
+  docker:index/network:Network vault-backup
   docker:index/network:Network vault-loopback
+1 Volumes volumes
+  docker:index/volume:Volume caddy-data
+  docker:index/volume:Volume forgejo-data
+  docker:index/volume:Volume postgres-data
+  docker:index/volume:Volume rustfs-data
+  docker:index/volume:Volume vault-data
+  docker:index/volume:Volume vault-logs
 2 Postgres postgres
   command:remote:Command postgres-database-forgejo
   command:remote:Command postgres-files
   command:remote:Command postgres-superuser
   docker:index/container:Container postgres
-  docker:index/volume:Volume postgres-data
 2 Rustfs rustfs
   command:remote:Command bucket-forgejo
   command:remote:Command rustfs-files
   docker:index/container:Container rustfs
-  docker:index/volume:Volume rustfs-data
 2 Vault vault
   command:remote:Command vault-files
   docker:index/container:Container vault
-  docker:index/volume:Volume vault-data
-  docker:index/volume:Volume vault-logs
 4 VaultConfig vault-config
   vault:index/audit:Audit audit-file
   vault:index/audit:Audit audit-log
@@ -97,11 +105,9 @@ pulumi:providers:docker vm
   command:remote:Command forgejo-admin
   command:remote:Command forgejo-files
   docker:index/container:Container forgejo
-  docker:index/volume:Volume forgejo-data
 6 Caddy caddy
   command:remote:Command caddy-files
-  docker:index/container:Container caddy
-  docker:index/volume:Volume caddy-data`;
+  docker:index/container:Container caddy`;
 
 describe("the graph", () => {
   it("is this", () => expect(tree(plain)).toBe(TREE));
@@ -193,6 +199,7 @@ describe("a change of the configuration changes what it is about and nothing els
         "+ RemoteImage runner-image",
         "+ Runner runner",
         "+ Volume runner-data",
+        "+ Volumes runner-volumes",
         "Container caddy: networksAdvanced",
       ],
     ],
@@ -268,14 +275,18 @@ describe("a change of the configuration changes what it is about and nothing els
         "Container forgejo: labels",
         "Container vault: labels",
         ...[
+          "backup-public",
           "caddy-forgejo",
           "caddy-public",
           "caddy-rustfs",
           "caddy-vault",
           "forgejo-public",
+          "postgres-backup",
           "postgres-forgejo",
           "runner-caddy",
+          "rustfs-backup",
           "rustfs-forgejo",
+          "vault-backup",
           "vault-loopback",
         ].map((name) => `Network ${name}: ipamConfigs`),
       ],
@@ -420,11 +431,11 @@ it("the preflight is told everything that must be free or ours", () => {
     target: { address: "203.0.113.7", user: "root", port: 22, hostKey: HOST_KEY },
     ownerId: fixture.derived.ownerId,
     ports: [80, 443, 2222],
-    containers: ["postgres", "rustfs", "vault", "forgejo", "runner", "caddy"],
+    containers: ["postgres", "rustfs", "vault", "forgejo", "runner", "caddy", "backup"],
     networks: ofType(plain, NETWORK)
       .map(({ name }) => name)
       .sort((a, b) => octet(a) - octet(b)),
-    volumes: ["postgres-data", "rustfs-data", "vault-data", "vault-logs", "forgejo-data", "caddy-data", "runner-data"],
+    volumes: [...SERVICE_VOLUMES, "runner-data", "backup-data"],
     minimumDiskGib: 10,
     minimumMemoryMib: 3500,
   });

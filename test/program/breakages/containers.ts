@@ -150,14 +150,10 @@ export const containerBreakages: Breakages = {
       "Container postgres: mount of type npipe at /etc/foundation",
     ],
   ],
-  "containers: data volumes mounted from the resource, writable": [
+  "containers: data volumes mounted from the resource": [
     [
       (g) => delete g.get(POSTGRES).propertyDependencies.mounts,
       "Container postgres: volume postgres-data is named, not referenced",
-    ],
-    [
-      (g) => (g.get(POSTGRES).inputs.mounts[1].readOnly = true),
-      "Container postgres: volume postgres-data is read-only",
     ],
   ],
   "containers: restarted when a file changes": [

@@ -83,7 +83,7 @@ export const graphBreakages: Breakages = {
     ],
     [
       (g) => (g.get("Container caddy").inputs.labels = [{ label: "foundation.owner", value: "0123456789abcdef" }]),
-      "Container caddy: foundation.owner 0123456789abcdef is not that of caddy-forgejo",
+      "Container caddy: foundation.owner 0123456789abcdef is not that of backup-public",
     ],
   ],
   "order: nothing happens on the VM before it is set up": [

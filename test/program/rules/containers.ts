@@ -75,14 +75,13 @@ export const containerRules: Rule[] = [
   rule("image pinned by digest, pulled before and kept", image),
   rule("no input comes from another container", upstreamContainers),
   rule("host directories only from /etc/foundation, read-only", hostDirectories),
-  rule("data volumes mounted from the resource, writable", ({ inputs, propertyDependencies }) =>
+  rule("data volumes mounted from the resource", ({ inputs, propertyDependencies }) =>
     (inputs.mounts as Mount[])
       .filter(({ type }) => type === "volume")
-      .flatMap(({ source, readOnly }) => [
+      .flatMap(({ source }) => [
         ...(propertyDependencies.mounts?.map(nameOf).includes(source)
           ? []
           : [`volume ${source} is named, not referenced`]),
-        ...(readOnly ? [`volume ${source} is read-only`] : []),
       ]),
   ),
   rule("restarted when a file changes", ({ name, inputs, dependencies }) => {

@@ -10,6 +10,7 @@ import { Runner } from "../../../components/runner.ts";
 import { Rustfs } from "../../../components/rustfs.ts";
 import { VaultConfig } from "../../../components/vault-config.ts";
 import { Vault, VaultReady } from "../../../components/vault.ts";
+import { Volumes } from "../../../components/volumes.ts";
 import { edges, label, type Rule, type Run } from "./rule.ts";
 import { STACK_TYPE, type Recorded } from "../../harness.ts";
 
@@ -27,6 +28,7 @@ const COMPONENTS = {
   Forgejo,
   Caddy,
   Runner,
+  Volumes,
 };
 
 /** Stage by component type token; the Docker provider is configuration and belongs to the first stage. */
