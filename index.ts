@@ -9,7 +9,7 @@ import { Networks } from "./components/network.ts";
 import { Postgres } from "./components/postgres.ts";
 import { Runner } from "./components/runner.ts";
 import { Rustfs } from "./components/rustfs.ts";
-import { VaultConfig } from "./components/vault-config.ts";
+import { READERS, VaultConfig } from "./components/vault-config.ts";
 import { Vault, VaultReady } from "./components/vault.ts";
 import { dockerProvider, SCRIPTS, type Vm } from "./components/vm.ts";
 import { SERVICE_VOLUMES } from "./components/topology.ts";
@@ -59,7 +59,8 @@ async function foundation(): Promise<Record<string, unknown>> {
   const vault = new Vault("vault", { vm, ...vaultArgs }, after(networks));
 
   // 4 Vault opened and filled
-  const ready = new VaultReady("vault-ready", { vm, stack, keyDirectory, container: vault.container }, after(vault));
+  const readyArgs = { stack, keyDirectory, container: vault.container, readers: Object.keys(READERS) };
+  const ready = new VaultReady("vault-ready", { vm, ...readyArgs }, after(vault));
   const secrets = mirroredSecrets(config, keys, credentials, host.vmId);
   new VaultConfig("vault-config", { tunnelPort: vaultTunnelPort, appRole, secrets }, { dependsOn: [ready] });
 

@@ -85,6 +85,8 @@ interface VaultReadyArgs {
   readonly stack: string;
   readonly keyDirectory: string;
   readonly container: docker.Container;
+  /** AppRoles that the program configures; plain words */
+  readonly readers: readonly string[];
 }
 
 /** Vault initialised and unsealed by the helper, which alone handles the shares and the root token. */
@@ -100,7 +102,7 @@ export class VaultReady extends pulumi.ComponentResource {
         // None of these is secret; the helper finds the passphrase where Pulumi does.
         create:
           `node unseal-helper/main.ts ensure --stack '${args.stack}' --keys '${args.keyDirectory}'` +
-          ` --host '${user}@${address}:${String(port)}' --host-key '${hostKey}'`,
+          ` --host '${user}@${address}:${String(port)}' --host-key '${hostKey}' --readers ${args.readers.join(",")}`,
         // A replaced container comes up sealed, and what follows needs it unsealed.
         triggers: [args.container.id],
         logging: "none",

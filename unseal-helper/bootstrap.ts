@@ -52,6 +52,19 @@ export async function bootstrap({ vault, store, effects }: Tools, credentials: A
  * @throws UserError (failed) where it cannot
  */
 export async function verifyLogin(vault: VaultClient, credentials: AppRoleCredentials): Promise<void> {
+  await withLogin(vault, credentials, () => Promise.resolve());
+}
+
+/**
+ * Runs `work` with a token of the Pulumi program's AppRole, which is revoked afterwards.
+ *
+ * @throws UserError (failed) where the AppRole does not accept its credentials
+ */
+export async function withLogin<T>(
+  vault: VaultClient,
+  credentials: AppRoleCredentials,
+  work: (token: string) => Promise<T>,
+): Promise<T> {
   const token = await vault.logIn(credentials.roleId, credentials.secretId);
   if (token === undefined) {
     throw new UserError(
@@ -60,7 +73,15 @@ export async function verifyLogin(vault: VaultClient, credentials: AppRoleCreden
       EXIT.failed,
     );
   }
+  let result: T;
+  try {
+    result = await work(token);
+  } catch (error) {
+    await vault.revokeSelf(token).catch(() => undefined);
+    throw error;
+  }
   await vault.revokeSelf(token);
+  return result;
 }
 
 async function configure(vault: VaultClient, token: string, { roleId, secretId }: AppRoleCredentials): Promise<void> {

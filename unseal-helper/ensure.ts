@@ -1,6 +1,7 @@
 import type { AppRoleCredentials } from "../keys/derive.ts";
 import type { SshTarget } from "../ssh-target.ts";
-import { bootstrap, verifyLogin } from "./bootstrap.ts";
+import { bootstrap } from "./bootstrap.ts";
+import { layGroundwork, missingGroundwork, type Readers } from "./groundwork.ts";
 import { commit, initialise, needsInitialisation } from "./initialise.ts";
 import type { Epoch } from "./share-file.ts";
 import { type Tools, type Unsealed, unsealVault } from "./unseal.ts";
@@ -11,6 +12,8 @@ export interface EnsureArgs {
   readonly target: SshTarget;
   /** of the AppRole `pulumi` */
   readonly credentials: AppRoleCredentials;
+  /** AppRoles that need a secret id; their policies are the Pulumi program's */
+  readonly readers: Readers;
   /** gives up the keys in the file where Vault is empty */
   readonly newEpoch: boolean;
 }
@@ -26,21 +29,21 @@ export interface EnsureResult {
 
 /**
  * Brings Vault to: initialised, its shares in the file, unsealed, its AppRole for the Pulumi program in place, the root
- * token revoked. Goes on wherever an earlier run stopped; changes nothing where nothing is missing.
+ * token revoked, and everything there that Vault refuses to create twice. Goes on wherever an earlier run stopped; changes nothing where nothing is missing.
  *
  * @throws UserError: refused for a Vault that is not ours, halfDone never (it finishes what is half done)
  */
 export async function ensure(tools: Tools, args: EnsureArgs): Promise<EnsureResult> {
   const opened = await initialiseAndOpen(tools, args);
-  if (await bootstrap(tools, args.credentials)) return { ...opened, actions: [...opened.actions, "bootstrapped"] };
-  await verifyLogin(tools.vault, args.credentials);
-  return opened;
+  const bootstrapped = (await bootstrap(tools, args.credentials)) ? ["bootstrapped"] : [];
+  const made = await layGroundwork(tools, args.credentials, args.readers);
+  return { ...opened, actions: [...opened.actions, ...bootstrapped, ...made.map((name) => `${name} made`)] };
 }
 
 /** The part of {@link ensure} that writes nothing into Vault: the root token stays sealed in the file. */
 export async function initialiseAndOpen(
   tools: Tools,
-  { target, newEpoch }: Omit<EnsureArgs, "credentials">,
+  { target, newEpoch }: Pick<EnsureArgs, "target" | "newEpoch">,
 ): Promise<EnsureResult> {
   const { effects, store } = tools;
   const actions: string[] = [];
@@ -60,8 +63,14 @@ export async function initialiseAndOpen(
   return { actions, epoch: (store.epoch as Epoch).id, clusterId, version };
 }
 
-/** What {@link ensure} would do now, in order, without doing it. */
-export async function planEnsure(tools: Tools, newEpoch: boolean): Promise<string[]> {
+/**
+ * What {@link ensure} would do now, in order, without doing it. What is missing in a Vault that is closed or new cannot
+ * be looked at, and is not named.
+ */
+export async function planEnsure(
+  tools: Tools,
+  { credentials, readers, newEpoch }: Omit<EnsureArgs, "target">,
+): Promise<string[]> {
   const { effects, store, vault } = tools;
   await store.load();
   const plan: string[] = [];
@@ -70,8 +79,11 @@ export async function planEnsure(tools: Tools, newEpoch: boolean): Promise<strin
     plan.push(epoch?.phase === "INTENT" ? `finish the initialisation of epoch ${epoch.id}` : "initialise a new epoch");
     return [...plan, "unseal", "set up the AppRole pulumi and revoke the root token"];
   }
-  if ((await waitForVault(vault, effects)).sealed) plan.push("unseal");
+  const { sealed } = await waitForVault(vault, effects);
+  if (sealed) plan.push("unseal");
   if (store.epoch?.phase === "STORED") plan.push("commit the shares");
-  if (store.epoch?.rootToken) plan.push("set up the AppRole pulumi and revoke the root token");
-  return plan;
+  if (store.epoch?.rootToken) return [...plan, "set up the AppRole pulumi and revoke the root token"];
+  if (sealed) return plan;
+  const missing = await missingGroundwork(tools, credentials, readers);
+  return [...plan, ...missing.map((name) => `make the ${name}`)];
 }

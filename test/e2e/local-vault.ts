@@ -6,7 +6,7 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../../unseal-helper/exec.ts";
-import type { Effects } from "../../unseal-helper/effects.ts";
+import type { Effects, VaultRequest } from "../../unseal-helper/effects.ts";
 import { realEffects, shareFileEffects } from "../../unseal-helper/real-effects.ts";
 import type { HostCommand } from "../../unseal-helper/vault-host.ts";
 
@@ -90,10 +90,17 @@ listener "tcp" {
     const world = realEffects({ file, agent, host: this, log: () => undefined });
     return {
       ...world,
+      // The container has a volume there.
+      requestVault: (request) => world.requestVault(this.#withLogsHere(request)),
       startVault: () => Promise.resolve(this.start()),
       stopVault: () => this.stop(),
       restartVault: () => this.restart(),
     };
+  }
+
+  #withLogsHere(request: VaultRequest): VaultRequest {
+    const text = JSON.stringify(request).replaceAll("/vault/logs/", `${this.directory}/logs/`);
+    return JSON.parse(text) as VaultRequest;
   }
 
   /** vault-host.sh on this machine's files; only starting and stopping is left to the methods above. */

@@ -32,7 +32,7 @@ describe.skipIf(archive === undefined)("with the shares of a real Vault", () => 
     agent = local.agent();
     shareFile = join(local.directory, "real.shares.json");
     local.start();
-    await ensure(tools(), { target, credentials, newEpoch: false });
+    await ensure(tools(), { target, credentials, readers: {}, newEpoch: false });
   });
   afterAll(async () => {
     agent.destroy();

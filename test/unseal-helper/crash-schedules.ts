@@ -5,7 +5,7 @@ import { ensure } from "../../unseal-helper/ensure.ts";
 import { rekey } from "../../unseal-helper/rekey.ts";
 import { combineShares } from "../../unseal-helper/shamir.ts";
 import type { Tools } from "../../unseal-helper/unseal.ts";
-import { CREDENTIALS, FakeWorld, MASTER_KEY, type Strike, TARGET } from "./fake-world.ts";
+import { CREDENTIALS, FakeWorld, MASTER_KEY, READERS, type Strike, TARGET } from "./fake-world.ts";
 
 // What can go wrong between a command and the world, and what must hold afterwards whatever it was.
 
@@ -25,7 +25,7 @@ export interface Blow {
 }
 
 const ensureCommand = (tools: Tools): Promise<unknown> =>
-  ensure(tools, { target: TARGET, credentials: CREDENTIALS, newEpoch: false });
+  ensure(tools, { target: TARGET, credentials: CREDENTIALS, readers: READERS, newEpoch: false });
 const breakglassCommand = (tools: Tools): Promise<unknown> => breakGlass(tools, 900, () => Promise.resolve());
 
 export const SCENARIOS: readonly Scenario[] = [

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import type { VaultRequest, VaultResponse } from "../../unseal-helper/effects.ts";
 import { combineShares } from "../../unseal-helper/shamir.ts";
 import { FakeCeremonies } from "./fake-ceremonies.ts";
+import { FakeGroundwork } from "./fake-groundwork.ts";
 import { splitSecret } from "./shamir-split.ts";
 
 /** What lies in the data volume. */
@@ -20,6 +21,7 @@ export interface Storage {
   policies: Map<string, string>;
   roleId: string;
   secretIds: Set<string>;
+  groundwork: FakeGroundwork;
 }
 
 /** Vault's API as far as the helper uses it, with the real one's status codes. */
@@ -108,6 +110,7 @@ export class FakeVault {
       policies: new Map(),
       roleId: "",
       secretIds: new Set(),
+      groundwork: new FakeGroundwork(),
     };
     const shares = splitSecret(this.storage.rootKey, n, t);
     for (const share of shares) this.secrets.push(share.toString("hex"), share.toString("base64"));
@@ -174,6 +177,11 @@ export class FakeVault {
     if (call === `${role}/secret-id/lookup`) {
       const known = storage.secretIds.has(input["secret_id"] ?? "");
       return known ? { status: 200, body: { data: {} } } : { status: 204, body: {} };
+    }
+    const answer = storage.groundwork.answer(call, input);
+    if (answer !== undefined) {
+      storage.hasData ||= !call.startsWith("GET ");
+      return answer;
     }
     storage.hasData = true;
     if (call === "POST sys/auth/approle") {

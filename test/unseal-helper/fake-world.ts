@@ -12,7 +12,9 @@ import { answerEncrypted } from "./encrypted-init.ts";
 import { FakeVault } from "./fake-vault.ts";
 
 export const MASTER_KEY = Buffer.alloc(32, 3);
-export const CREDENTIALS = deriveSecrets(MASTER_KEY).vaultAppRole("pulumi");
+const { vaultAppRole } = deriveSecrets(MASTER_KEY);
+export const CREDENTIALS = vaultAppRole("pulumi");
+export const READERS = { backup: vaultAppRole("backup"), ci: vaultAppRole("ci") };
 export const TARGET = { address: "vm.test", user: "root", port: 22, hostKey: "ssh-ed25519 AAAA" };
 export const SHARE_FILE = "keys/stacks/prod.shares.json";
 
@@ -65,7 +67,7 @@ export class FakeWorld {
     const tools = this.tools(fault);
     // The lock is that of a process, and a new process has none.
     this.locked = false;
-    return ensure(tools, { target: TARGET, credentials: CREDENTIALS, newEpoch });
+    return ensure(tools, { target: TARGET, credentials: CREDENTIALS, readers: READERS, newEpoch });
   }
 
   /** Any other command, as {@link ensure}. */

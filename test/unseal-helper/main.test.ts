@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { EXIT } from "../../errors.ts";
 import { deriveSecrets } from "../../keys/derive.ts";
 import { createKeyFile, openKeyFile } from "../../keys/keyfile.ts";
 import { FakeVm } from "./fake-vm.ts";
@@ -67,11 +68,20 @@ describe("the program", { timeout: 60_000 }, () => {
   it("initialises, and then has nothing to do", async () => {
     const first = await helper("ensure");
     expect(first).toMatchObject({ code: 0 });
-    expect(first.stdout).toMatch(/^vault 0\.0\.0: initialised, unsealed, bootstrapped \(epoch \S+\)\n$/);
+    expect(first.stdout).toMatch(
+      /^vault 0\.0\.0: initialised, unsealed, bootstrapped, audit device file made, .* \(epoch \S+\)\n$/,
+    );
     expect(readFileSync(join(vm.volume, ".foundation-epoch"), "utf8")).toMatch(/^\S+ STORED\n$/);
     const second = await helper("ensure --json");
     expect(second).toMatchObject({ code: 0, stderr: "" });
     expect(JSON.parse(second.stdout)).toMatchObject({ actions: [], version: "0.0.0" });
+    const third = await helper("ensure --json --readers ci,backup");
+    expect(JSON.parse(third.stdout)).toMatchObject({ actions: ["secret id of ci made", "secret id of backup made"] });
+    expect(await helper("ensure --readers ci,Ops")).toEqual({
+      code: EXIT.usage,
+      stdout: "",
+      stderr: '--readers: not the name of an AppRole: "Ops"\nhint: --readers operator,backup\n',
+    });
   });
 
   it("seals and opens with nothing but the files and the passphrase", async () => {

@@ -1,26 +1,35 @@
-import { EXIT } from "../../errors.ts";
+import { EXIT, UserError } from "../../errors.ts";
 import { closeLeftOpen } from "../endpoint-window.ts";
 import { ensure, planEnsure } from "../ensure.ts";
-import { type Command, DRY_RUN, planned } from "./command.ts";
+import type { Readers } from "../groundwork.ts";
+import type { Session } from "../session.ts";
+import { type Command, DRY_RUN, type Option, planned } from "./command.ts";
+
+/** The option of the commands that may initialise. */
+export const NEW_EPOCH: Option = { type: "boolean", summary: "give up the keys in the file, where Vault is empty" };
 
 export const ensureCommand: Command = {
   name: "ensure",
-  summary: "initialise if it is empty, open it, give the Pulumi program its AppRole",
+  summary: "initialise if it is empty, open it, give the Pulumi program its AppRole and what it builds on",
   description:
-    "Goes on wherever an earlier run stopped, and changes nothing where nothing is missing. Records where Vault\n" +
-    "runs, so that later commands need neither --host nor --host-key.",
+    "Goes on wherever an earlier run stopped, and changes nothing where nothing is missing: two audit devices, the KV\n" +
+    "store, and a secret id for each AppRole of --readers. Records where Vault runs, so that later commands need\n" +
+    "neither --host nor --host-key.",
   options: {
-    "new-epoch": { type: "boolean", summary: "give up the keys in the file, where Vault is empty" },
+    readers: { type: "string", value: "NAME,…", summary: "AppRoles that are given their derived secret id" },
+    "new-epoch": NEW_EPOCH,
     ...DRY_RUN,
   },
   operands: [],
   takesProgram: false,
   exitStatus: {},
   async run(context, { values }) {
-    const { tools, target, credentials } = await context.openSession();
-    const newEpoch = values["new-epoch"] === true;
-    if (values["dry-run"]) return planned(await planEnsure(tools, newEpoch));
-    const result = await ensure(tools, { target, credentials, newEpoch });
+    const session = await context.openSession();
+    const { tools, target, credentials } = session;
+    const readers = readersOf(session, values["readers"]);
+    const args = { target, credentials, readers, newEpoch: values["new-epoch"] === true };
+    if (values["dry-run"]) return planned(await planEnsure(tools, args));
+    const result = await ensure(tools, args);
     // Its configuration survives a restart, and nobody could look while it was sealed.
     if (result.actions.includes("unsealed")) await closeLeftOpen(tools);
     const done = result.actions.length === 0 ? "nothing to do" : result.actions.join(", ");
@@ -28,3 +37,11 @@ export const ensureCommand: Command = {
     return { text, json: result, exitCode: EXIT.ok };
   },
 };
+
+/** @throws UserError (usage) for what cannot be the name of an AppRole */
+function readersOf({ secrets }: Session, list: string | boolean | undefined): Readers {
+  const names = typeof list === "string" ? list.split(",") : [];
+  const bad = names.find((name) => !/^[a-z][a-z0-9-]*$/.test(name));
+  if (bad === undefined) return Object.fromEntries(names.map((name) => [name, secrets.vaultAppRole(name)]));
+  throw new UserError(`--readers: not the name of an AppRole: "${bad}"`, "--readers operator,backup", EXIT.usage);
+}

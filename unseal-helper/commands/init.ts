@@ -1,7 +1,7 @@
 import { EXIT } from "../../errors.ts";
 import { initialiseAndOpen, planEnsure } from "../ensure.ts";
-import { type Command, planned } from "./command.ts";
-import { ensureCommand } from "./ensure.ts";
+import { type Command, DRY_RUN, planned } from "./command.ts";
+import { NEW_EPOCH } from "./ensure.ts";
 
 export const initCommand: Command = {
   name: "init",
@@ -9,16 +9,16 @@ export const initCommand: Command = {
   description:
     "The first half of ensure: the shares are in the file, proven by an unseal with what was read back from it. The\n" +
     "root token stays sealed in the file until ensure has used and revoked it.",
-  options: ensureCommand.options,
+  options: { "new-epoch": NEW_EPOCH, ...DRY_RUN },
   operands: [],
   takesProgram: false,
   exitStatus: {},
   async run(context, { values }) {
-    const { tools, target } = await context.openSession();
+    const { tools, target, credentials } = await context.openSession();
     const newEpoch = values["new-epoch"] === true;
     if (values["dry-run"]) {
-      const plan = await planEnsure(tools, newEpoch);
-      return planned(plan.filter((step) => !step.startsWith("set up")));
+      const plan = await planEnsure(tools, { credentials, readers: {}, newEpoch });
+      return planned(plan.filter((step) => !/^(set up|make) /.test(step)));
     }
     const result = await initialiseAndOpen(tools, { target, newEpoch });
     const done = result.actions.length === 0 ? "nothing to do" : result.actions.join(", ");

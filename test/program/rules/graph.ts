@@ -33,12 +33,8 @@ const TYPES = [
   "tls:index/selfSignedCert:SelfSignedCert",
   "tls:index/certRequest:CertRequest",
   "tls:index/locallySignedCert:LocallySignedCert",
-  "vault:index/mount:Mount",
   "vault:index/policy:Policy",
-  "vault:index/audit:Audit",
-  "vault:index/authBackend:AuthBackend",
   "vault:appRole/authBackendRole:AuthBackendRole",
-  "vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId",
   "vault:kv/secretV2:SecretV2",
 ];
 

@@ -9,7 +9,6 @@ const PLACES: Readonly<Record<string, readonly string[]>> = {
   "tls:index/certRequest:CertRequest": ["privateKeyPem"],
   "tls:index/locallySignedCert:LocallySignedCert": ["caPrivateKeyPem"],
   "vault:kv/secretV2:SecretV2": ["dataJson"],
-  "vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId": ["secretId"],
 };
 
 export const secretRules: Rule[] = [
