@@ -89,7 +89,7 @@ interface VaultReadyArgs {
   readonly readers: readonly string[];
 }
 
-/** Vault initialised and unsealed by the helper, which alone handles the shares and the root token. */
+/** Vault initialised, unsealed and prepared by the helper, which alone handles the shares and the root token. */
 export class VaultReady extends pulumi.ComponentResource {
   static readonly stage = 4;
 
