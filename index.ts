@@ -6,6 +6,7 @@ import { Forgejo } from "./components/forgejo.ts";
 import { Host } from "./components/host.ts";
 import { Images } from "./components/images.ts";
 import { Networks } from "./components/network.ts";
+import { Offsite } from "./components/offsite.ts";
 import { Postgres } from "./components/postgres.ts";
 import { Runner } from "./components/runner.ts";
 import { Rustfs } from "./components/rustfs.ts";
@@ -33,7 +34,7 @@ async function foundation(): Promise<Record<string, unknown>> {
   const after = (...dependsOn: pulumi.Resource[]) => ({ provider, dependsOn });
   if (!pulumi.runtime.isDryRun()) await openVaultTunnel(target, vaultTunnelPort);
   if (config.offsite === "none") await pulumi.log.warn("offsite is none: there is no backup outside this VM");
-  const { runner: runnerImage, restic, restServer, node, ...serviceImages } = images;
+  const { runner: runnerImage, restic, restServer, node: _node, ...serviceImages } = images;
 
   // 0 host
   const host = new Host("host", { vm, forgeSshPort: forge.sshPort, minimum: sizing.host });
@@ -57,6 +58,11 @@ async function foundation(): Promise<Record<string, unknown>> {
   const rustfs = new Rustfs("rustfs", { vm, ...rustfsArgs }, after(networks));
   const vaultArgs = { image: image.vault, volumes, ...sizing.vault, publicUrl: urls(config).vault };
   const vault = new Vault("vault", { vm, ...vaultArgs }, after(networks));
+  if (config.offsite !== "none") {
+    const offsiteArgs = { images: { restServer, restic }, keys, caCertificate: ca.rootCertificate };
+    const opts = { dependsOn: [host.checked] };
+    new Offsite("offsite", { vm, vmId: host.vmId, target: config.offsite, ...offsiteArgs }, opts);
+  }
 
   // 4 Vault opened and filled
   const readyArgs = { stack, keyDirectory, container: vault.container, readers: Object.keys(READERS) };

@@ -70,7 +70,7 @@ export class Host extends pulumi.ComponentResource {
  * One text for everything, so that a changed script reruns the (idempotent) setup and nothing else has to be copied.
  */
 export function hostInstaller(scripts: Vm["scripts"]): string {
-  const installed = SCRIPTS.filter((name) => name !== "host" && name !== "offsite").map((name) => {
+  const installed = SCRIPTS.filter((name) => name !== "host" && !name.startsWith("offsite")).map((name) => {
     const path = `${SCRIPT_DIRECTORY}/${name}`;
     // Renamed into place: a script that is running meanwhile keeps its old text.
     return `cat >${path}.new <<'END_OF_SCRIPT'\n${scripts[name]}END_OF_SCRIPT\nchmod 0755 ${path}.new\nmv -f ${path}.new ${path}\n`;

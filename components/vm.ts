@@ -12,6 +12,7 @@ export const SCRIPTS = [
   "host",
   "install-files",
   "offsite",
+  "offsite-setup",
   "postgres-database",
   "postgres-superuser",
   "s3-bucket",

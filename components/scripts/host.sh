@@ -5,7 +5,7 @@
 set -euo pipefail
 
 fail() { # CODE MESSAGE HINT
-  printf 'host: %s\nhint: %s\n' "$2" "$3" >&2
+  printf '%s: %s\nhint: %s\n' "${where:-host}" "$2" "$3" >&2
   exit "$1"
 }
 

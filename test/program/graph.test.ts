@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
 import { SERVICE_VOLUMES } from "../../components/topology.ts";
+import { IMAGES } from "../../images.ts";
 import { differences, tree } from "./differences.ts";
-import { CONFIG, createFixture, HOST_KEY, OFFSITE, type Fixture } from "./fixture.ts";
+import { CERTIFICATE, CONFIG, createFixture, HOST_KEY, OFFSITE, VM_ID, type Fixture } from "./fixture.ts";
 import { CONTAINER, label, nameOf, NETWORK, ofType, REMOTE, type Run } from "./rules/rule.ts";
 
 let fixture: Fixture;
@@ -313,7 +314,19 @@ describe("a change of the configuration changes what it is about and nothing els
       ].sort(),
     ],
     ["the tunnel's port", { vaultTunnelPort: 18201 }, ["vault vault: address"]],
-    ["the offsite", OFFSITE, ["+ SecretV2 offsite-restic", "+ SecretV2 offsite-server"]],
+    [
+      "the offsite",
+      OFFSITE,
+      [
+        "+ CertRequest offsite-request",
+        "+ Command offsite-server",
+        "+ Command offsite-setup",
+        "+ LocallySignedCert offsite-certificate",
+        "+ Offsite offsite",
+        "+ SecretV2 offsite-restic",
+        "+ SecretV2 offsite-server",
+      ],
+    ],
     ["the backup's interval", { backup: { every: "1h" } }, []],
   ];
   it.each(changes)("%s", async (_, change, expected) => {
@@ -405,6 +418,62 @@ it("command lines hold the user's sudo, arguments and nothing secret", async () 
     `node unseal-helper/main.ts ensure --stack 'test' --keys 'KEYS' --host 'debian@203.0.113.7:2022' --host-key '${HOST_KEY}'` +
       " --readers operator,forgejo,postgres,rustfs,ci,backup",
   );
+});
+
+describe("the offsite", () => {
+  const common = (port: number) => `${fixture.derived.ownerId} ${String(port)} ${IMAGES.restServer} ${IMAGES.restic}`;
+  const inputs = (run: Run, name: string) => run.resources.find((resource) => resource.name === name)?.inputs;
+
+  it("is set up by two commands with its own sudo and port, and a limit only where there is one", async () => {
+    const lines = (run: Run) => ["offsite-setup", "offsite-server"].map((name) => inputs(run, name)?.create);
+    const script = "/usr/local/lib/foundation/offsite";
+    expect(lines(await fixture.run("repreview", OFFSITE))).toEqual([
+      `timeout 900 bash -s -- ${common(8000)}`,
+      `timeout 300 ${script} serve ${common(8000)} 0`,
+    ]);
+    const other = { ...OFFSITE.offsite, user: "backup", port: 23, restPort: 8443, maxSize: "1G" };
+    const run = await fixture.run("repreview", { offsite: other });
+    expect(lines(run)).toEqual([
+      `sudo -n timeout 900 bash -s -- ${common(8443)}`,
+      `sudo -n timeout 300 ${script} serve ${common(8443)} 1073741824`,
+    ]);
+    expect(inputs(run, "offsite-server")?.connection).toMatchObject({ host: "198.51.100.9", port: 23, user: "backup" });
+  });
+
+  it("is handed its certificate, the account's password for this VM, and the VM's id", async () => {
+    const stdin = String(inputs(await fixture.run("repreview", OFFSITE), "offsite-server")?.stdin);
+    const files = stdin
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" "));
+    const { offsite, restic } = fixture.derived;
+    const texts = files.map(([name, content = ""]) => [name, Buffer.from(content, "base64").toString()] as const);
+    expect(Object.fromEntries(texts)).toEqual({
+      "cert.pem": CERTIFICATE,
+      "key.pem": offsite.serverKeyPem,
+      password: `${offsite.password(VM_ID)}\n`,
+      restic_password: `${restic.password}\n`,
+      vm_id: VM_ID,
+    });
+  });
+
+  it.each([
+    ["198.51.100.9", { ipAddresses: ["198.51.100.9"] }],
+    ["nas.example.org", { dnsNames: ["nas.example.org"] }],
+  ])("has a certificate for its address: %s", async (address, names) => {
+    const run = await fixture.run("repreview", { offsite: { ...OFFSITE.offsite, address } });
+    const { privateKeyPem: _, ...request } = inputs(run, "offsite-request") ?? {};
+    expect(request).toEqual({
+      subject: { commonName: "Foundation offsite", organization: "Foundation" },
+      ...names,
+    });
+    const { allowedUses, isCaCertificate, validityPeriodHours } = inputs(run, "offsite-certificate") ?? {};
+    expect([allowedUses, isCaCertificate, validityPeriodHours]).toEqual([
+      ["digital_signature", "server_auth"],
+      undefined,
+      87_600,
+    ]);
+  });
 });
 
 it("the preflight is told everything that must be free or ours", () => {

@@ -87,8 +87,6 @@ describe("the secrets that are looked for", () => {
     );
     expect(unused).toEqual([
       PASSPHRASE,
-      // No offsite is configured here.
-      fixture.derived.offsite.serverKeyPem,
       fixture.derived.fileFingerprintKey.toString("hex"),
       // The unseal helper hands these to Vault.
       ...["operator", "forgejo", "postgres", "rustfs", "ci", "backup"].map(

@@ -92,6 +92,16 @@ export const graphBreakages: Breakages = {
       "RemoteImage caddy-image: does not wait for host-setup",
     ],
   ],
+  "order: nothing happens on the offsite before the VM was found fit": [
+    [
+      (g) => {
+        const preflight = g.get("Command preflight").urn;
+        for (const name of ["Offsite offsite", "Command offsite-setup"])
+          g.get(name).dependencies = g.get(name).dependencies.filter((urn) => urn !== preflight);
+      },
+      "Command offsite-setup: does not wait for preflight",
+    ],
+  ],
 };
 
 export const stageBreakages: Breakages = {

@@ -5,6 +5,7 @@ import { Forgejo } from "../../../components/forgejo.ts";
 import { Host } from "../../../components/host.ts";
 import { Images } from "../../../components/images.ts";
 import { Networks } from "../../../components/network.ts";
+import { Offsite } from "../../../components/offsite.ts";
 import { Postgres } from "../../../components/postgres.ts";
 import { Runner } from "../../../components/runner.ts";
 import { Rustfs } from "../../../components/rustfs.ts";
@@ -22,6 +23,7 @@ const COMPONENTS = {
   Credentials,
   Postgres,
   Rustfs,
+  Offsite,
   Vault,
   VaultReady,
   VaultConfig,
