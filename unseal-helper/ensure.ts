@@ -3,6 +3,7 @@ import type { SshTarget } from "../ssh-target.ts";
 import { bootstrap } from "./bootstrap.ts";
 import { layGroundwork, missingGroundwork, type Readers } from "./groundwork.ts";
 import { commit, initialise, needsInitialisation } from "./initialise.ts";
+import { restoreSeed, type Seed, wantedSeed } from "./seed.ts";
 import type { Epoch } from "./share-file.ts";
 import { type Tools, type Unsealed, unsealVault } from "./unseal.ts";
 import { waitForVault } from "./waiting.ts";
@@ -14,7 +15,9 @@ export interface EnsureArgs {
   readonly credentials: AppRoleCredentials;
   /** AppRoles that need a secret id; their policies are the Pulumi program's */
   readonly readers: Readers;
-  /** gives up the keys in the file where Vault is empty */
+  /** what a rebuild has brought for an empty Vault */
+  readonly seed: Seed;
+  /** gives up the keys in the file, and what a rebuild has brought, where Vault is empty */
   readonly newEpoch: boolean;
 }
 
@@ -29,15 +32,20 @@ export interface EnsureResult {
 
 /**
  * Brings Vault to: initialised, its shares in the file, unsealed, its AppRole for the Pulumi program in place, the root
- * token revoked, and everything there that Vault refuses to create twice. Goes on wherever an earlier run stopped; changes nothing where nothing is missing.
+ * token revoked, with the content of the backup after a rebuild, and everything there that Vault refuses to create twice. Goes on wherever an earlier run stopped; changes nothing where nothing is missing.
  *
  * @throws UserError: refused for a Vault that is not ours, halfDone never (it finishes what is half done)
  */
 export async function ensure(tools: Tools, args: EnsureArgs): Promise<EnsureResult> {
+  await tools.store.load();
+  const restored = !args.newEpoch && (await restoreSeed(tools, args.seed)) ? ["restored"] : [];
   const opened = await initialiseAndOpen(tools, args);
   const bootstrapped = (await bootstrap(tools, args.credentials)) ? ["bootstrapped"] : [];
   const made = await layGroundwork(tools, args.credentials, args.readers);
-  return { ...opened, actions: [...opened.actions, ...bootstrapped, ...made.map((name) => `${name} made`)] };
+  return {
+    ...opened,
+    actions: [...restored, ...opened.actions, ...bootstrapped, ...made.map((name) => `${name} made`)],
+  };
 }
 
 /** The part of {@link ensure} that writes nothing into Vault: the root token stays sealed in the file. */
@@ -69,21 +77,28 @@ export async function initialiseAndOpen(
  */
 export async function planEnsure(
   tools: Tools,
-  { credentials, readers, newEpoch }: Omit<EnsureArgs, "target">,
+  { credentials, readers, seed, newEpoch }: Omit<EnsureArgs, "target">,
 ): Promise<string[]> {
-  const { effects, store, vault } = tools;
-  await store.load();
-  const plan: string[] = [];
-  if (await needsInitialisation(tools, newEpoch)) {
-    const { epoch } = store;
-    plan.push(epoch?.phase === "INTENT" ? `finish the initialisation of epoch ${epoch.id}` : "initialise a new epoch");
-    return [...plan, "unseal", "set up the AppRole pulumi and revoke the root token"];
-  }
-  const { sealed } = await waitForVault(vault, effects);
-  if (sealed) plan.push("unseal");
-  if (store.epoch?.phase === "STORED") plan.push("commit the shares");
-  if (store.epoch?.rootToken) return [...plan, "set up the AppRole pulumi and revoke the root token"];
-  if (sealed) return plan;
+  await tools.store.load();
+  const manifest = newEpoch ? undefined : await wantedSeed(tools, seed);
+  if (manifest !== undefined) return [`restore the snapshot of ${manifest.taken} that the rebuild has brought`];
+  const plan = await planOpening(tools, newEpoch);
+  const isNew = plan.some((step) => step.includes("initialis"));
+  if (isNew || tools.store.epoch?.rootToken) return [...plan, "set up the AppRole pulumi and revoke the root token"];
+  if (plan.includes("unseal")) return plan;
   const missing = await missingGroundwork(tools, credentials, readers);
   return [...plan, ...missing.map((name) => `make the ${name}`)];
+}
+
+/** As {@link planEnsure}, for {@link initialiseAndOpen}. */
+export async function planOpening(tools: Tools, newEpoch: boolean): Promise<string[]> {
+  const { effects, store, vault } = tools;
+  await store.load();
+  if (await needsInitialisation(tools, newEpoch)) {
+    const { epoch } = store;
+    const isHalfDone = epoch?.phase === "INTENT";
+    return [isHalfDone ? `finish the initialisation of epoch ${epoch.id}` : "initialise a new epoch", "unseal"];
+  }
+  const plan = (await waitForVault(vault, effects)).sealed ? ["unseal"] : [];
+  return store.epoch?.phase === "STORED" ? [...plan, "commit the shares"] : plan;
 }

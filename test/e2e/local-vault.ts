@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { run } from "../../unseal-helper/exec.ts";
 import type { Effects, VaultRequest } from "../../unseal-helper/effects.ts";
 import { realEffects, shareFileEffects } from "../../unseal-helper/real-effects.ts";
+import type { Seed } from "../../unseal-helper/seed.ts";
 import type { HostCommand } from "../../unseal-helper/vault-host.ts";
 
 const ARCHIVE = "vault.tar.xz";
@@ -21,6 +22,20 @@ export function vaultArchive(directory = process.env["FOUNDATION_PARTS_DIR"]): s
   if (!sums.includes(`${sum}  ${ARCHIVE}`)) throw new Error(`${archive}: not as in SHA256SUMS`);
   return archive;
 }
+
+/** What a run has that is no rebuild. */
+export const NO_SEED: Seed = {
+  read: () => Promise.resolve(undefined),
+  fetch: () => Promise.reject(new Error("no seed")),
+  remove: () => Promise.reject(new Error("no seed")),
+  transfer: {
+    download: () => Promise.reject(new Error("no seed")),
+    upload: () => Promise.reject(new Error("no seed")),
+  },
+  appRole: () => {
+    throw new Error("no seed");
+  },
+};
 
 const SCRIPT = readFileSync(new URL("../../unseal-helper/vault-host.sh", import.meta.url), "utf8");
 

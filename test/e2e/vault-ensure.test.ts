@@ -11,7 +11,7 @@ import { ShareStore } from "../../unseal-helper/share-store.ts";
 import { sendRequest } from "../../unseal-helper/ssh-transport.ts";
 import { unsealVault } from "../../unseal-helper/unseal.ts";
 import { VaultClient } from "../../unseal-helper/vault-client.ts";
-import { LocalVault, vaultArchive } from "./local-vault.ts";
+import { LocalVault, NO_SEED, vaultArchive } from "./local-vault.ts";
 
 const archive = vaultArchive();
 const masterKey = Buffer.alloc(32, 11);
@@ -45,7 +45,7 @@ describe.skipIf(archive === undefined)("ensure on a real Vault", () => {
     vault: new VaultClient((request) => seam.requestVault(request)),
   });
   const run = (seam?: Effects): Promise<EnsureResult> =>
-    ensure(tools(seam), { target, credentials, readers, newEpoch: false });
+    ensure(tools(seam), { target, credentials, readers, seed: NO_SEED, newEpoch: false });
   const killedAfter = (path: string): Effects => killing(effects(), path);
 
   it("starts over when nothing but Vault itself knows that it was initialised", async () => {

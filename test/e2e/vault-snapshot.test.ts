@@ -9,6 +9,7 @@ import type { Effects } from "../../unseal-helper/effects.ts";
 import { ensure } from "../../unseal-helper/ensure.ts";
 import { type Restored, restoreVault } from "../../unseal-helper/restore.ts";
 import { extendShares } from "../../unseal-helper/shamir.ts";
+import type { Seed } from "../../unseal-helper/seed.ts";
 import { ShareStore } from "../../unseal-helper/share-store.ts";
 import { takeSnapshot } from "../../unseal-helper/snapshot.ts";
 import { verifySnapshot } from "../../unseal-helper/snapshot-archive.ts";
@@ -17,7 +18,7 @@ import { type SnapshotTransfer, snapshotTransfer } from "../../unseal-helper/sna
 import { openVault, type Tools } from "../../unseal-helper/unseal.ts";
 import { VaultClient } from "../../unseal-helper/vault-client.ts";
 import { waitForVault } from "../../unseal-helper/waiting.ts";
-import { LocalVault, vaultArchive } from "./local-vault.ts";
+import { LocalVault, NO_SEED, vaultArchive } from "./local-vault.ts";
 
 const ENTRIES = 10_000;
 const archive = vaultArchive();
@@ -82,7 +83,7 @@ describe.skipIf(archive === undefined)("snapshot and restore on a real Vault", (
     site = new Site(18310);
     path = join(site.local.directory, "daily.snap");
     const tools = site.tools();
-    await ensure(tools, { target, credentials: appRole("pulumi"), readers, newEpoch: false });
+    await ensure(tools, { target, credentials: appRole("pulumi"), readers, seed: NO_SEED, newEpoch: false });
     await configure(tools.vault);
     empty = new Site(18320);
   });
@@ -161,6 +162,28 @@ describe.skipIf(archive === undefined)("snapshot and restore on a real Vault", (
     expect(last.data.data).toEqual({ word: `value-${ENTRIES - 1}` });
     // and then it is not empty
     await expect(restore(empty)).rejects.toMatchObject({ exitCode: EXIT.refused });
+  });
+
+  it("comes back in a rebuild by ensure alone, without any state of the program", async () => {
+    const rebuilt = new Site(18330);
+    cpSync(site.shareFile, rebuilt.shareFile);
+    const { epoch, n, t, clusterId, vaultVersion, bytes, snapshotSha256, created } = manifest;
+    const taken = { epoch, n, t, clusterId, version: vaultVersion, bytes, sha256: snapshotSha256, taken: created };
+    let isThere = true;
+    const seed: Seed = {
+      read: () => Promise.resolve(isThere ? taken : undefined),
+      fetch: () => Promise.resolve(path),
+      remove: () => Promise.resolve(void (isThere = false)),
+      transfer: rebuilt.transfer,
+      appRole,
+    };
+    const run = () =>
+      ensure(rebuilt.tools(), { target, credentials: appRole("pulumi"), readers, seed, newEpoch: false });
+    expect(await run()).toMatchObject({ actions: ["restored"], epoch, clusterId });
+    expect((await run()).actions).toEqual([]);
+    const { roleId, secretId } = appRole("operator");
+    expect(await rebuilt.tools().vault.logIn(roleId, secretId)).toMatch(/^hvs\./);
+    await rebuilt.remove();
   });
 
   it("opens with a share that was issued later", async () => {

@@ -2,9 +2,18 @@ import { describe, expect, it } from "vitest";
 import { EXIT, UserError } from "../../errors.ts";
 import { initialiseAndOpen, planEnsure } from "../../unseal-helper/ensure.ts";
 import { FakeVault } from "./fake-vault.ts";
-import { CREDENTIALS, type Fault, FakeWorld, Killed, MASTER_KEY, READERS, SHARE_FILE, TARGET } from "./fake-world.ts";
+import {
+  CREDENTIALS,
+  ENSURE,
+  type Fault,
+  FakeWorld,
+  Killed,
+  MASTER_KEY,
+  READERS,
+  SHARE_FILE,
+  TARGET,
+} from "./fake-world.ts";
 
-const PLAN = { credentials: CREDENTIALS, readers: READERS, newEpoch: false };
 const GROUNDWORK = [
   "audit device file made",
   "audit device log made",
@@ -13,6 +22,10 @@ const GROUNDWORK = [
   "secret id of ci made",
 ];
 
+const plan = (world: FakeWorld): Promise<string[]> => {
+  const tools = world.tools();
+  return planEnsure(tools, { ...ENSURE, seed: tools.seed, newEpoch: false });
+};
 const at =
   (k: number, how: ReturnType<Fault>): Fault =>
   (count) =>
@@ -26,6 +39,7 @@ describe("ensure", () => {
     const login = ["POST auth/approle/login", "POST auth/token/revoke-self"];
     const write = ["write file", "read file"];
     expect(world.effects).toEqual([
+      ...["read file", "read seed"],
       "read file",
       "GET sys/seal-status",
       "lock",
@@ -77,6 +91,7 @@ describe("ensure", () => {
     expect((await world.ensure()).actions).toEqual([]);
     expect(world.file).toBe(before);
     expect(world.effects).toEqual([
+      ...["read file", "read seed"],
       ...["read file", "GET sys/seal-status", "GET sys/seal-status", "GET sys/health", "GET sys/seal-status"],
       "POST auth/approle/login",
       ...["GET sys/audit", "GET sys/audit", "GET sys/mounts"],
@@ -108,7 +123,7 @@ describe("ensure", () => {
 
   it("says what it would do and does not do it", async () => {
     const world = new FakeWorld();
-    expect(await planEnsure(world.tools(), PLAN)).toEqual([
+    expect(await plan(world)).toEqual([
       "initialise a new epoch",
       "unseal",
       "set up the AppRole pulumi and revoke the root token",
@@ -116,13 +131,16 @@ describe("ensure", () => {
     expect(world.file).toBeUndefined();
     await world.ensure();
     world.vault.restart();
-    expect(await planEnsure(world.tools(), PLAN)).toEqual(["unseal"]);
-    expect(world.effects).toEqual(["read file", "GET sys/seal-status", "GET sys/seal-status"]);
+    expect(await plan(world)).toEqual(["unseal"]);
+    expect(world.effects).toEqual([
+      ...["read file", "read seed"],
+      ...["read file", "GET sys/seal-status", "GET sys/seal-status"],
+    ]);
     await world.ensure();
-    expect(await planEnsure(world.tools(), PLAN)).toEqual([]);
+    expect(await plan(world)).toEqual([]);
     world.vault.storage?.groundwork.devices.delete("log/");
     world.vault.storage?.groundwork.roles.get("ci")?.clear();
-    expect(await planEnsure(world.tools(), PLAN)).toEqual(["make the audit device log", "make the secret id of ci"]);
+    expect(await plan(world)).toEqual(["make the audit device log", "make the secret id of ci"]);
   });
 });
 
@@ -198,7 +216,7 @@ describe("a Vault that is not ours", () => {
     await expect(world.ensure()).rejects.toThrow(
       refused("vault: not the one this share file belongs to: it is initialised, the share file has no shares"),
     );
-    expect(world.effects).toEqual(["read file", "GET sys/seal-status"]);
+    expect(world.effects).toEqual(["read file", "read seed", "read file", "GET sys/seal-status"]);
     expect(world.file).toBeUndefined();
   });
 

@@ -2,6 +2,7 @@ import { EXIT, UserError } from "../../errors.ts";
 import { closeLeftOpen } from "../endpoint-window.ts";
 import { ensure, planEnsure } from "../ensure.ts";
 import type { Readers } from "../groundwork.ts";
+import { openSeed } from "../seed-source.ts";
 import type { Session } from "../session.ts";
 import { type Command, DRY_RUN, type Option, planned } from "./command.ts";
 
@@ -27,9 +28,10 @@ export const ensureCommand: Command = {
     const session = await context.openSession();
     const { tools, target, credentials } = session;
     const readers = readersOf(session, values["readers"]);
-    const args = { target, credentials, readers, newEpoch: values["new-epoch"] === true };
+    const seed = openSeed(session, context.around.childEnvironment);
+    const args = { target, credentials, readers, seed, newEpoch: values["new-epoch"] === true };
     if (values["dry-run"]) return planned(await planEnsure(tools, args));
-    const result = await ensure(tools, args);
+    const result = await ensure(tools, args).finally(() => seed.close());
     // Its configuration survives a restart, and nobody could look while it was sealed.
     if (result.actions.includes("unsealed")) await closeLeftOpen(tools);
     const done = result.actions.length === 0 ? "nothing to do" : result.actions.join(", ");
