@@ -12,7 +12,7 @@ import { provide, type ImageMode, type ProvidedImage } from "../images.ts";
 import { ensureKeyFile } from "../key-file.ts";
 import { requireRoot, type Rig } from "../rig.ts";
 import { clearScratch } from "../scratch.ts";
-import { writeStackConfig } from "../stack-config.ts";
+import { hasOffsite, readStackConfig, writeStackConfig } from "../stack-config.ts";
 import { runVerify } from "../verification.ts";
 import { DEFAULT_VMS, ensureVms } from "../vms.ts";
 import { formatSummary, type Summary } from "../summary.ts";
@@ -60,13 +60,12 @@ async function up(rig: Rig, { images: mode, verify, json }: UpOptions): Promise<
     await ensureDocker(rig);
     const engine = await chooseEngine(rig);
     const provision = await progress.phase("images", () => provide(rig, mode));
-    const prod = await progress.phase("virtual machines", async () => {
-      const targets = await ensureVms(rig, DEFAULT_VMS, provision);
-      return targets.get("prod");
-    });
-    if (!prod) throw new Error("the VM prod has no address");
+    const targets = await progress.phase("virtual machines", () => ensureVms(rig, DEFAULT_VMS, provision));
+    const [prod, offsite] = [targets.get("prod"), targets.get("offsite")];
+    if (!prod || !offsite) throw new Error("a VM has no address");
     await ensureKeyFile(rig);
-    writeStackConfig(files.config, { host: prod, images: overrides(provision.images), keyDirectory: files.keys });
+    const images = overrides(provision.images);
+    writeStackConfig(files.config, { host: prod, offsite, images, keyDirectory: files.keys });
     await progress.phase("deployment", () => deploy(rig, engine));
     publishNames(prod.address);
     publishCertificate(await saveCertificate(rig, engine));
@@ -74,6 +73,7 @@ async function up(rig: Rig, { images: mode, verify, json }: UpOptions): Promise<
     const summary: Summary = {
       engine,
       images: provision.images,
+      offsite: hasOffsite(readStackConfig(files.config)) ? offsite.address : undefined,
       phases: progress.phases,
       seconds: progress.seconds,
       files,
@@ -86,5 +86,5 @@ async function up(rig: Rig, { images: mode, verify, json }: UpOptions): Promise<
 
 /** What goes into the configuration: images that the program uses. */
 function overrides(images: readonly ProvidedImage[]): Partial<Record<ImageName, string>> {
-  return Object.fromEntries(images.flatMap(({ image, reference }) => (image ? [[image, reference]] : [])));
+  return Object.fromEntries(images.map(({ image, reference }) => [image, reference]));
 }
