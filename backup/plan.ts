@@ -3,6 +3,7 @@ import { EXIT, UserError } from "../errors.ts";
 
 const name = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, "is not a plain name");
 const relativePath = z.string().regex(/^(?!\.\.?(\/|$))[\w.-]+(\/(?!\.\.?(\/|$))[\w.*-]+)*$/, "is not a relative path");
+const url = z.string().regex(/^https?:\/\/[\w.:-]+$/, "is not http://HOST:PORT");
 const database = z.strictObject({
   name,
   /** a query whose answer must not change while a set is captured: what the database says about files */
@@ -23,6 +24,13 @@ const schema = z.strictObject({
     url: z.string().regex(/^rest:https:\/\/[\w.:[\]-]+\/[\w-]+\/$/, "is not rest:https://HOST:PORT/USER/"),
     username: z.string().regex(/^[\w-]+$/, "is not a user name"),
   }),
+  endpoints: z.strictObject({
+    /** HOST:PORT */
+    postgres: z.string().regex(/^[\w.-]+:\d+$/, "is not HOST:PORT"),
+    s3: url,
+    vault: url,
+  }),
+  s3Region: z.string(),
   databases: z.array(database).min(1),
   buckets: z.array(z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "is not a bucket name")),
   trees: z.array(tree),
