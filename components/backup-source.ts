@@ -25,4 +25,16 @@ export interface BackupSource {
   readonly databases?: readonly string[];
   /** buckets on the S3 server */
   readonly buckets?: readonly string[];
+  /** objects that rows of its tables name: the drill looks whether each of them is in the backup */
+  readonly references?: readonly ObjectReferences[];
+}
+
+/** One kind of object that a database names. */
+export interface ObjectReferences {
+  /** for reports, plural: `LFS objects` */
+  readonly what: string;
+  readonly database: string;
+  readonly bucket: string;
+  /** gives key, size in bytes, and SHA-256 in hex or an empty text */
+  readonly query: string;
 }

@@ -60,6 +60,22 @@ export interface AppIni {
   readonly lfsSecret: string;
 }
 
+/** Where it keeps what its tables name. An attachment without a size is a link to somewhere else. */
+const OBJECTS = [
+  {
+    what: "package blobs",
+    query: `SELECT concat_ws('/', 'packages', left(hash_sha256, 2), substr(hash_sha256, 3, 2), hash_sha256), size, hash_sha256 FROM package_blob`,
+  },
+  {
+    what: "LFS objects",
+    query: `SELECT DISTINCT concat_ws('/', 'lfs', left(oid, 2), substr(oid, 3, 2), substr(oid, 5)), size, oid FROM lfs_meta_object`,
+  },
+  {
+    what: "attachments",
+    query: `SELECT concat_ws('/', 'attachments', left(uuid, 1), substr(uuid, 2, 1), uuid), size, '' FROM attachment WHERE size > 0`,
+  },
+];
+
 /** The forge: git, Actions, OCI and npm registry. */
 export class Forgejo extends pulumi.ComponentResource {
   static readonly stage = 5;
@@ -73,6 +89,7 @@ export class Forgejo extends pulumi.ComponentResource {
         exclude: ["indexers", "queues", "sessions", "tmp", "home/.cache"],
       },
     ],
+    references: OBJECTS.map((each) => ({ ...each, database: "forgejo", bucket: "forgejo" })),
   };
 
   constructor(name: string, args: ForgejoArgs, opts?: pulumi.ComponentResourceOptions) {
