@@ -3,45 +3,45 @@ import { dirname } from "node:path";
 import { EXIT, UserError, type ExitCode } from "../errors.ts";
 import type { Job } from "./job.ts";
 import { size } from "./progress.ts";
-import { makeSet, type Timings } from "./run.ts";
+import { makeSet, type Committed, type Timings } from "./run.ts";
 import { readStatus, writeStatus, type LastRun, type Status } from "./status.ts";
 
 /** A deployment holds the lock for as long as it changes what is backed up. */
 const LOCK_SECONDS = 1800;
+
+/** A run, and the set that it has made. */
+export interface Outcome {
+  readonly last: LastRun;
+  readonly committed?: Committed;
+}
 
 /**
  * One run: under the lock, with its outcome kept in the status whatever it is.
  *
  * @throws only what is a defect, and that after it has been recorded
  */
-export async function backUp(job: Job): Promise<LastRun> {
+export async function backUp(job: Job): Promise<Outcome> {
   const { effects, layout } = job;
   await mkdir(dirname(layout.lock), { recursive: true });
   const release = await effects.lock(layout.lock, LOCK_SECONDS);
+  const started = effects.now().toISOString();
   if (release === undefined) {
-    const started = effects.now().toISOString();
-    return await record(
-      job,
-      started,
-      {},
-      failure(job, new UserError("lock: somebody has held it for 30 minutes", "npx foundation backup info")),
-    );
+    const busy = new UserError("lock: somebody has held it for 30 minutes", "npx foundation backup status");
+    return { last: await record(job, started, {}, failure(busy)) };
   }
+  const seconds: Timings = {};
   try {
-    const started = effects.now().toISOString();
-    const seconds: Timings = {};
-    try {
-      const { commit, summary } = await makeSet(job, seconds);
-      const outcome = commit.degraded.length > 0 ? "degraded" : "committed";
-      const { addedBytes, files, bytes } = summary;
-      const found = { outcome, degraded: commit.degraded, addedBytes, files, bytes } as const;
-      return await record(job, started, seconds, found, commit.snapshot);
-    } catch (error) {
-      const known = asUserError(error);
-      const last = await record(job, started, seconds, failure(job, known ?? defect(error)));
-      if (known === undefined) throw error;
-      return last;
-    }
+    const committed = await makeSet(job, seconds);
+    const { commit, summary } = committed;
+    const { addedBytes, files, bytes } = summary;
+    const outcome = commit.degraded.length > 0 ? "degraded" : "committed";
+    const found = { outcome, degraded: commit.degraded, addedBytes, files, bytes } as const;
+    return { last: await record(job, started, seconds, found, commit.snapshot), committed };
+  } catch (error) {
+    const known = asUserError(error);
+    const last = await record(job, started, seconds, failure(known ?? defect(error)));
+    if (known === undefined) throw error;
+    return { last };
   } finally {
     release();
   }
@@ -65,7 +65,7 @@ export function describeRun(last: LastRun): string[] {
 
 type Found = Pick<LastRun, "outcome" | "degraded"> & Partial<LastRun>;
 
-function failure(_job: Job, { message, hint }: UserError): Found {
+function failure({ message, hint }: UserError): Found {
   return { outcome: "failed", degraded: [], reason: message, hint };
 }
 

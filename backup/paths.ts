@@ -36,6 +36,7 @@ export function layout({ state }: Pick<Roots, "state">) {
     mirrors: join(state, "mirror"),
     mirror: (bucket: string) => join(state, "mirror", bucket),
     cache: join(state, "cache"),
+    markers: join(state, "cache", "markers"),
     status: join(state, "state", "status.json"),
     healthyUntil: join(state, "state", "healthy-until"),
     lock: join(state, "state", "lock"),

@@ -21,6 +21,8 @@ const ATTEMPTS = 2;
 
 /** A set that has its marker. */
 export interface Committed {
+  /** id of the snapshot that holds the marker */
+  readonly id: string;
   readonly commit: Commit;
   readonly summary: Summary;
 }
@@ -71,8 +73,8 @@ export async function makeSet(job: Job, seconds: Timings): Promise<Committed> {
       ...{ postgres: { ...postgres, databases: [...postgres.databases] }, git, s3, vault: vault.part },
       ...{ kit: await readKit(job.roots.kit), images },
     };
-    await step("commit", () => writeMarker(job, commit));
-    return { commit, summary };
+    const id = await step("commit", () => writeMarker(job, commit));
+    return { id, commit, summary };
   }
 }
 
@@ -197,8 +199,8 @@ async function readKit(directory: string): Promise<Commit["kit"]> {
   return { commit: String(commit), files: (await readdir(directory)).length };
 }
 
-async function writeMarker({ restic }: Job, commit: Commit): Promise<void> {
+async function writeMarker({ restic }: Job, commit: Commit): Promise<string> {
   const tags = ["commit", `set-${commit.snapshot}`, ...(commit.degraded.length > 0 ? ["degraded"] : [])];
   const options = { timeoutSeconds: COMMIT_SECONDS, input: renderCommit(commit) };
-  await restic.run(commitArguments(COMMIT_FILE, tags), options);
+  return parseSummary((await restic.run(commitArguments(COMMIT_FILE, tags), options)).stdout).snapshot;
 }

@@ -1,0 +1,49 @@
+import { mkdir } from "node:fs/promises";
+import { dirname } from "node:path";
+import { backUp } from "./backup.ts";
+import { checkRepository } from "./check.ts";
+import { replaceFile } from "./files.ts";
+import type { Job } from "./job.ts";
+import { dueCheck, nextRun } from "./schedule.ts";
+import { readStatus } from "./status.ts";
+
+/** Until the first run has ended, a container that has just been started counts as healthy. */
+const GRACE_SECONDS = 1800;
+
+/** What the loop needs of the process. */
+export interface Serving {
+  /** a job with an id of its own for each run */
+  readonly open: () => Promise<Job>;
+  /** resolves at a time, or at once when the process is asked to end */
+  readonly until: (time: Date) => Promise<void>;
+  readonly interrupted: AbortSignal;
+}
+
+/** Runs when it is time, and once a day after a run has restic read a part of the data. Ends when it is asked to. */
+export async function serve({ open, until, interrupted }: Serving): Promise<void> {
+  await startHealthy(await open());
+  while (!interrupted.aborted) {
+    const job = await open();
+    const { effects, layout, plan } = job;
+    const { last } = await readStatus(layout, plan);
+    const lastStarted = last === null ? null : new Date(last.started);
+    const schedule = { everyMinutes: plan.everyMinutes, lastStarted, lastFailed: last?.outcome === "failed" };
+    await until(nextRun(schedule, effects.now()));
+    if (interrupted.aborted) return;
+    const { last: ended } = await backUp(job);
+    if (ended.outcome !== "failed" && !interrupted.aborted) await checkIfDue(job);
+  }
+}
+
+async function startHealthy({ effects, layout }: Job): Promise<void> {
+  await mkdir(dirname(layout.healthyUntil), { recursive: true });
+  const until = Math.floor(effects.now().getTime() / 1000) + GRACE_SECONDS;
+  await replaceFile(layout.healthyUntil, `${String(until)}\n`);
+}
+
+async function checkIfDue(job: Job): Promise<void> {
+  const { effects, layout, plan } = job;
+  const { check } = await readStatus(layout, plan);
+  const part = dueCheck(check === null ? null : new Date(check.finished), effects.now());
+  if (part !== undefined) await checkRepository(job, part);
+}
