@@ -6,6 +6,7 @@ import manifest from "../package.json" with { type: "json" };
 import { EXIT, UserError } from "../errors.ts";
 import { credsCommand } from "./commands/creds.ts";
 import { initCommand } from "./commands/init.ts";
+import { offsiteCommand } from "./commands/offsite.ts";
 import { passthroughCommand } from "./commands/passthrough.ts";
 import { preflightCommand } from "./commands/preflight.ts";
 import { verifyCommand } from "./commands/verify.ts";
@@ -42,6 +43,7 @@ function createProgram(shell: Shell): Command {
     .addCommand(preflightCommand(shell))
     .addCommand(verifyCommand(shell))
     .addCommand(credsCommand(shell))
+    .addCommand(offsiteCommand(shell))
     .addCommand(passthroughCommand(shell, "vault", "unseal-helper/main.ts", vault))
     .addCommand(passthroughCommand(shell, "sandbox", "sandbox/main.ts", sandbox));
   for (const command of [program, ...program.commands]) {

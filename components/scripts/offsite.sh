@@ -93,7 +93,7 @@ replace() { # FILE UID:GID
 # One line per VM that has written here, the last one is the one that may. A VM that was replaced must not come back as if
 # nothing had happened: its backups would be newer than those of its successor, and a rebuild would take them.
 enter_generation() { # VM_ID
-  local file=$base/generations.jsonl count=0
+  local file=$base/generations.jsonl last=0
   [[ $1 =~ ^[0-9a-f]{32}$ ]] || fail 64 "not the id of a VM: $1" "report this"
   if [ -s "$file" ]; then
     if tail -n 1 "$file" | grep -qF "\"vmId\":\"$1\""; then return; fi
@@ -101,9 +101,9 @@ enter_generation() { # VM_ID
       fail 8 "this VM was replaced by another one, which backs up here now: $(tail -n 1 "$file")" \
         "deploy to that one; if this VM is to take over again: sed -i /$1/d $file (on the offsite)"
     fi
-    count=$(wc -l <"$file")
+    last=$(tail -n 1 "$file" | sed 's/.*"generation":\([0-9]*\).*/\1/')
   fi
-  { cat "$file" 2>/dev/null || true; printf '{"generation":%d,"vmId":"%s","since":"%s"}\n' $((count + 1)) "$1" "$(date -u +%FT%TZ)"; } |
+  { cat "$file" 2>/dev/null || true; printf '{"generation":%d,"vmId":"%s","since":"%s"}\n' $((last + 1)) "$1" "$(date -u +%FT%TZ)"; } |
     replace "$file" 0:0
 }
 
@@ -153,7 +153,7 @@ run_server() { # PORT SERVER MAX_BYTES
     docker run --detach --name offsite --restart unless-stopped --label "foundation.owner=$owner" \
       --label "foundation.fingerprint=$fingerprint" --user 1000:1000 --read-only --cap-drop ALL \
       --security-opt no-new-privileges --log-opt max-size=10m --log-opt max-file=3 --publish "0.0.0.0:$1:8000" \
-      --health-cmd 'nc -z 127.0.0.1 8000' --health-interval 10s --volume "$base/data:/data" \
+      --health-cmd 'nc -z 127.0.0.1 8000' --health-interval 60s --volume "$base/data:/data" \
       --volume "$base/tls:/tls:ro" --entrypoint /usr/bin/rest-server "$2" "${arguments[@]}" >/dev/null
   fi
   local _
