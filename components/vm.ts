@@ -16,6 +16,7 @@ export const SCRIPTS = [
   "postgres-database",
   "postgres-superuser",
   "s3-bucket",
+  "seed",
 ] as const;
 
 /** Name of a script of components/scripts. */
