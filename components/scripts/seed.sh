@@ -17,7 +17,7 @@ take_over() { # OWNER
   found=$(docker container inspect -f 'x{{index .Config.Labels "foundation.owner"}}' "$container" 2>/dev/null || true)
   case $found in
     "") ;;
-    "x$1") docker rm --force "$container" >/dev/null ;;
+    "x$1") docker rm --force --volumes "$container" >/dev/null ;;
     *) fail 8 "the container $container is not ours" "docker rename $container $container-old (on the VM)" ;;
   esac
   exec 9>/run/foundation-seed.lock
@@ -30,7 +30,7 @@ create() { # OWNER IMAGE SEED
   # empty volume would look like data.
   docker create --name "$container" --label "foundation.owner=$1" --user 0:0 --read-only --init --hostname "seed-$$-$(date +%s)" \
     --cap-drop ALL --cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --security-opt no-new-privileges \
-    --memory 1g --log-opt max-size=10m --log-opt max-file=2 --tmpfs /tmp:mode=1777,size=64m \
+    --memory 1g --log-opt max-size=10m --log-opt max-file=2 --tmpfs /tmp:mode=1777,size=64m --tmpfs /var/lib/postgresql:mode=0700,size=1m \
     --volume /etc/foundation/seed:/etc/foundation:ro --volume "$directory:/seed" \
     --volume forgejo-data:/target/forgejo:nocopy --volume caddy-data:/target/caddy:nocopy \
     --volume backup-data:/var/lib/backup --network postgres-backup "$2" restore --seed "$3" >/dev/null
@@ -42,7 +42,7 @@ main() {
   take_over "$1"
   create "$@"
   docker start --attach "$container" || code=$?
-  docker rm --force "$container" >/dev/null
+  docker rm --force --volumes "$container" >/dev/null
   return "$code"
 }
 

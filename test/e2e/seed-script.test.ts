@@ -40,7 +40,7 @@ const INSPECT = 'container inspect -f x{{index .Config.Labels "foundation.owner"
 const CREATE =
   `create --name seed --label foundation.owner=${OWNER} --user 0:0 --read-only --init --hostname RANDOM --cap-drop ALL ` +
   "--cap-add CHOWN --cap-add DAC_OVERRIDE --cap-add FOWNER --security-opt no-new-privileges --memory 1g " +
-  "--log-opt max-size=10m --log-opt max-file=2 --tmpfs /tmp:mode=1777,size=64m " +
+  "--log-opt max-size=10m --log-opt max-file=2 --tmpfs /tmp:mode=1777,size=64m --tmpfs /var/lib/postgresql:mode=0700,size=1m " +
   "--volume /etc/foundation/seed:/etc/foundation:ro --volume /var/lib/foundation/seed:/seed " +
   "--volume forgejo-data:/target/forgejo:nocopy --volume caddy-data:/target/caddy:nocopy " +
   "--volume backup-data:/var/lib/backup --network postgres-backup foundation/backup:0123 restore --seed auto";
@@ -49,7 +49,7 @@ const REST = [
   "network connect rustfs-backup seed",
   "network connect backup-public seed",
   "start --attach seed",
-  "rm --force seed",
+  "rm --force --volumes seed",
 ];
 
 describe("seed.sh", () => {
@@ -63,7 +63,7 @@ describe("seed.sh", () => {
   });
 
   it("takes over from a run whose connection broke", () => {
-    expect(run({ container: `x${OWNER}` }).made).toEqual([INSPECT, "rm --force seed", ...REST]);
+    expect(run({ container: `x${OWNER}` }).made).toEqual([INSPECT, "rm --force --volumes seed", ...REST]);
   });
 
   it("ends as the restore does", () => {
