@@ -115,6 +115,8 @@ initialise() {
       fail 8 "the repository of backups is gone from $base/data/$user; there was one: $(cat "$marker")" \
         "find out who removed it; to begin a new one without any backup: rm $marker (on the offsite)"
     fi
+    [ ! -e "$base/data/$user" ] ||
+      fail 8 "$base/data/$user is there, and is not a repository" "look at it, then: rm -r $base/data/$user (on the offsite)"
     # Made elsewhere and moved, because restic refuses to go on with one that is half made.
     rm -rf "$base/data/.new"
     repository=.new restic init --quiet <"$incoming/restic_password" >/dev/null ||

@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createHash, randomBytes } from "node:crypto";
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { request } from "node:https";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,7 +11,7 @@ import { deriveSecrets, type DerivedSecrets } from "../../keys/derive.ts";
 import { openKeyFile } from "../../keys/keyfile.ts";
 import { passphraseFrom } from "../../keys/passphrase.ts";
 import { sshArguments } from "../../ssh-target.ts";
-import { engine, files, foundation, onVm, readConfig, run, type Ended } from "./rig.ts";
+import { engine, files, foundation, onVm, readConfig, run, writeConfig, type Ended } from "./rig.ts";
 
 const BASE = "/var/lib/foundation-offsite";
 const SCRIPT = "/usr/local/lib/foundation/offsite";
@@ -107,7 +107,7 @@ const status = async (...args: Parameters<typeof ask>) => (await ask(...args)).s
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /** What the program hands to the offsite, for a VM of one's choice. */
-async function serve(id: string): Promise<Ended> {
+async function serve(id: string, maxBytes = 0): Promise<Ended> {
   const [certificate, server, restic] = await Promise.all([
     readOffsite(`cat ${BASE}/tls/cert.pem`),
     readOffsite("docker inspect -f '{{.Config.Image}}' offsite"),
@@ -120,7 +120,10 @@ async function serve(id: string): Promise<Ended> {
     restic_password: `${keys.restic.password}\n`,
     vm_id: id,
   });
-  return onOffsite(`${SCRIPT} serve ${keys.ownerId} ${String(PORT)} ${server.trim()} ${restic.trim()} 0`, input);
+  return onOffsite(
+    `${SCRIPT} serve ${keys.ownerId} ${String(PORT)} ${server.trim()} ${restic.trim()} ${String(maxBytes)}`,
+    input,
+  );
 }
 
 /** Everything on the offsite by path, inode and time of change, and since when its server runs. */
@@ -129,6 +132,22 @@ const fingerprint = (): Promise<string> =>
     `find ${BASE} /usr/local/lib/foundation -type f -printf '%p %i %T@ %m %U\\n' | sort;` +
       " docker inspect -f '{{.Id}} {{.State.StartedAt}}' offsite",
   );
+
+/** A copy of the rig's stack, which may come to nothing. */
+async function withCopy(
+  config: Readonly<Record<string, unknown>>,
+  use: (stack: { state: string; config: string }) => Promise<void>,
+): Promise<void> {
+  const directory = mkdtempSync(join(tmpdir(), "foundation-offsite-"));
+  const stack = { state: join(directory, "state.json"), config: join(directory, "Pulumi.sandbox.yaml") };
+  try {
+    copyFileSync(files.state, stack.state);
+    writeConfig(stack.config, config);
+    await use(stack);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
 
 describe("the server", () => {
   test("speaks TLS 1.3 only, with a certificate of the foundation's CA for its address", async () => {
@@ -191,24 +210,45 @@ describe("installation", () => {
     expect((await engine(["up"])).stdout).toMatch(/^up: \d+ unchanged/m);
   });
 
-  test("finds what is there when Pulumi's state is lost: a new certificate, the same repository and generation", async () => {
-    const directory = mkdtempSync(join(tmpdir(), "foundation-offsite-"));
+  test("as a user who is not root changes nothing either", async () => {
+    const before = await readOffsite("docker inspect -f '{{.Id}} {{.State.StartedAt}}' offsite");
+    const config = { ...readConfig(), "foundation:offsite": { ...target, user: "debian" } };
+    await withCopy(config, async (stack) => {
+      const up = await engine(["up"], stack);
+      expect(up.code, up.stderr).toBe(0);
+      expect(up.stdout).toMatch(/^up: 2 updated, \d+ unchanged/m);
+    });
+    expect(await readOffsite("docker inspect -f '{{.Id}} {{.State.StartedAt}}' offsite")).toBe(before);
+  });
+
+  test("takes in no more than it may, and gives back what it has", async () => {
+    const id = await snapshot("set");
     try {
-      const copy = join(directory, "state.json");
-      const state = JSON.parse(readFileSync(files.state, "utf8")) as { resources: { urn: string }[] };
+      expect(await serve(vmId, 1000)).toMatchObject({ code: 0 });
+      const full = await restic("backup --stdin --stdin-filename big --host foundation --tag set", "x".repeat(5000));
+      expect(full.code).not.toBe(0);
+      expect(full.stderr).toContain("507 Insufficient Storage");
+      expect(await listIds()).toContain(id);
+      expect((await restic(`dump --no-lock ${id} /content`)).code).toBe(0);
+    } finally {
+      expect(await serve(vmId)).toMatchObject({ code: 0 });
+    }
+  });
+
+  test("finds what is there when Pulumi's state is lost: a new certificate, the same repository and generation", async () => {
+    await withCopy(readConfig(), async (stack) => {
+      const state = JSON.parse(readFileSync(stack.state, "utf8")) as { resources: { urn: string }[] };
       const kept = state.resources.filter(
         ({ urn }) => !/[:$]Offsite|offsite-/.test(urn.replace(/.*sandbox::foundation::/, "")),
       );
-      writeFileSync(copy, JSON.stringify({ ...state, resources: kept }), { mode: 0o600 });
+      writeFileSync(stack.state, JSON.stringify({ ...state, resources: kept }), { mode: 0o600 });
       const held = () => readOffsite(`cat ${BASE}/*.jsonl ${BASE}/*.json; find ${BASE}/data -type f | sort`);
       const before = await held();
-      const up = await engine(["up"], { state: copy, config: files.config });
+      const up = await engine(["up"], stack);
       expect(up.code, up.stderr).toBe(0);
       expect(await held()).toBe(before);
       expect(await status("GET", `/${account.user}/config`)).toBe(200);
-    } finally {
-      rmSync(directory, { recursive: true });
-    }
+    });
   });
 
   test("is refused where something else is", async () => {
@@ -248,7 +288,7 @@ describe("installation", () => {
 });
 
 describe("a VM that was replaced", () => {
-  const successor = "f".repeat(32);
+  const successor = randomBytes(16).toString("hex");
 
   test("is locked out by its successor, cannot come back by itself, and can be told to", async () => {
     const generations = `${BASE}/generations.jsonl`;
@@ -313,6 +353,8 @@ describe("foundation offsite", () => {
     const { forget } = JSON.parse(pruned.stdout) as { forget: string[] };
     expect(forget.toSorted()).toEqual(forged.slice(0, 2).toSorted());
     expect((await listIds()).toSorted()).toEqual(before.filter((id) => !forget.includes(id)).toSorted());
+    // Nobody would believe the others later either.
+    await onOffsite(`${SCRIPT} restic forget ${forged.slice(2).join(" ")}`, `${keys.restic.password}\n`);
     expect(await offsite("check", "--read-data-subset", "1/1")).toMatchObject({
       code: 0,
       stdout: "offsite: no errors were found\n",
