@@ -1,5 +1,6 @@
 import { COMMIT_FILE, parseCommit, type Commit } from "../../backup/commit.ts";
 import { EXIT, UserError } from "../../errors.ts";
+import { listSnapshots } from "../offsite/offsite.ts";
 import { resticOnOffsite, type OffsiteHost } from "./offsite-host.ts";
 
 /** Garbage can be put beside the good ones with a stolen credential of the VM, so the newest is not the only candidate. */
@@ -11,9 +12,8 @@ const CANDIDATES = 5;
  * @throws UserError (attention) where there is none
  */
 export async function newestCommit(host: OffsiteHost, password: string, owner: string): Promise<Commit> {
-  const { stdout } = await resticOnOffsite(host, password, ["snapshots", "--json", "--tag", "commit", "--no-lock"]);
-  const snapshots = (JSON.parse(stdout) as { id: string; time: string }[] | null) ?? [];
-  const newestFirst = snapshots.toSorted((a, b) => Date.parse(b.time) - Date.parse(a.time));
+  const snapshots = (await listSnapshots(host, password)).filter(({ tags }) => tags.includes("commit"));
+  const newestFirst = snapshots.toReversed();
   for (const { id } of newestFirst.slice(0, CANDIDATES)) {
     const marker = await readMarker(host, password, id);
     if (marker?.owner === owner) return marker;

@@ -1,4 +1,4 @@
-import { EXIT, UserError } from "../../errors.ts";
+import { EXIT, UserError, type ExitCode } from "../../errors.ts";
 import type { Offsite } from "../../config.ts";
 import type { Shell } from "../shell.ts";
 import { rootCommand, runOnVm } from "../ssh.ts";
@@ -8,9 +8,9 @@ import { progressFilter, remoteFailure } from "./remote-failure.ts";
 /** A first backup sends everything, over whatever line there is. */
 const RUN_LIMIT_SECONDS = 24 * 3600;
 
-/** How a command of the backup job ended: 0, or 2 where there is something to do. */
+/** How a command of the backup job ended. */
 export interface JobResult {
-  readonly exitCode: typeof EXIT.ok | typeof EXIT.attention;
+  readonly exitCode: ExitCode;
   /** its JSON */
   readonly result: unknown;
 }
@@ -49,11 +49,11 @@ export async function runJob(shell: Shell, stack: Stack, args: readonly string[]
   if (/No such container: backup|container \S+ is not running/i.test(stderr)) {
     throw new UserError("backup: the container backup does not run on the VM", "pulumi up", EXIT.unreachable);
   }
-  if (exitCode !== EXIT.ok && !(exitCode === EXIT.attention && stdout.trim() !== "")) {
-    throw remoteFailure("backup", finished);
-  }
+  const code = Object.values(EXIT).find((known) => known === exitCode);
+  // A command that has something to say about a failure prints its result all the same.
+  if (code === undefined || (code !== EXIT.ok && stdout.trim() === "")) throw remoteFailure("backup", finished);
   progress.flush();
-  return { exitCode, result: parseResult(stdout) };
+  return { exitCode: code, result: parseResult(stdout) };
 }
 
 function parseResult(stdout: string): unknown {

@@ -1,4 +1,4 @@
-import { execFileSync } from "node:child_process";
+import { execFileSync, spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +10,7 @@ import { createRun } from "../../../cli/exec.ts";
 import type { Shell } from "../../../cli/shell.ts";
 import type { Stack } from "../../../cli/stack.ts";
 import { parseConfig } from "../../../config.ts";
+import { EXIT } from "../../../errors.ts";
 
 const key = `ssh-ed25519 ${"A".repeat(68)}`;
 const config = parseConfig({
@@ -113,11 +114,14 @@ test("receive-kit.sh replaces file by file, removes what is no longer part of it
     return execFileSync("tar", ["-cf", "-", "-C", from, ...names]);
   };
   const target = join(root, "host", "kit");
-  const receive = (names: string[]) =>
-    execFileSync("bash", [script, target, "0750", "0"], { input: archive(names), stdio: ["pipe", "pipe", "pipe"] });
-  expect(() => receive(["kit.json", "a"])).toThrow(/kit: .*host is missing\nhint: pulumi up/);
+  const receive = (names: string[]) => {
+    const { status, stderr } = spawnSync("bash", [script, target, "0750", "0"], { input: archive(names) });
+    return { status, stderr: stderr.toString() };
+  };
+  const missing = `kit: ${join(root, "host")} is missing\nhint: pulumi up\n`;
+  expect(receive(["kit.json", "a"])).toEqual({ status: EXIT.unreachable, stderr: missing });
   mkdirSync(join(root, "host"));
-  receive(["kit.json", "a", "b"]);
+  expect(receive(["kit.json", "a", "b"])).toEqual({ status: 0, stderr: "" });
   const before = statSync(target).ino;
   receive(["kit.json", "b", "c"]);
   expect(readdirSync(target).sort()).toEqual(["b", "c", "kit.json"]);
