@@ -111,7 +111,7 @@ async function fillBucket({ effects, layout, store }: Restore, bucket: string): 
   const index = layout.mirrorIndex(bucket);
   await mkdir(dirname(index), { recursive: true });
   await replaceFile(index, JSON.stringify(tags));
-  const { uid, gid } = await lstat(layout.mirrors);
+  const { uid, gid } = await lstat(dirname(layout.mirrors));
   await lchown(index, uid, gid);
 }
 
