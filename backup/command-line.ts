@@ -4,11 +4,14 @@ import { EXIT, UserError } from "../errors.ts";
 /** What the job is asked to do. */
 export type Request =
   | { readonly command: "serve" }
-  | { readonly command: "run" | "list" | "status" | "drill"; readonly json: boolean }
+  | { readonly command: "run" | "list" | "status"; readonly json: boolean }
+  /** keep: what was restored stays, for a further check */
+  | { readonly command: "drill"; readonly json: boolean; readonly keep: boolean }
   | { readonly command: "info"; readonly json: boolean; readonly id: string }
   | { readonly command: "check"; readonly json: boolean; readonly part: string | undefined };
 
-const USAGE = "serve | run | list | info ID | check [--read-data-subset N/T] | status | drill, each with --json";
+const USAGE =
+  "serve | run | list | info ID | check [--read-data-subset N/T] | status | drill [--keep], each with --json";
 
 /** Reads the command line. @throws UserError (usage) */
 export function parseCommandLine(argv: readonly string[]): Request {
@@ -20,11 +23,12 @@ export function parseCommandLine(argv: readonly string[]): Request {
   }
   const { positionals, values } = parsed;
   const [command = "serve", id, ...rest] = positionals;
-  const { json = false, "read-data-subset": part } = values;
+  const { json = false, keep = false, "read-data-subset": part } = values;
   if (rest.length > 0) throw usage(`too many arguments: ${rest.join(" ")}`);
   if (part !== undefined && (command !== "check" || !/^[1-9]\d*\/[1-9]\d*$/.test(part))) {
     throw usage(`--read-data-subset: ${command === "check" ? `not N/T: ${part}` : `not an option of ${command}`}`);
   }
+  if (keep && command !== "drill") throw usage(`--keep: not an option of ${command}`);
   if (command === "info") {
     if (id === undefined || !/^[0-9a-f]{4,64}$/.test(id)) throw usage(`info: not an id: ${id ?? "none given"}`);
     return { command, json, id };
@@ -36,8 +40,9 @@ export function parseCommandLine(argv: readonly string[]): Request {
     case "run":
     case "list":
     case "status":
-    case "drill":
       return { command, json };
+    case "drill":
+      return { command, json, keep };
     case "check":
       return { command, json, part };
     default:
@@ -46,7 +51,11 @@ export function parseCommandLine(argv: readonly string[]): Request {
 }
 
 function parse(argv: readonly string[]) {
-  const options = { json: { type: "boolean" }, "read-data-subset": { type: "string" } } as const;
+  const options = {
+    json: { type: "boolean" },
+    keep: { type: "boolean" },
+    "read-data-subset": { type: "string" },
+  } as const;
   return parseArgs({ args: [...argv], options, allowPositionals: true });
 }
 

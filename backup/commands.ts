@@ -2,6 +2,7 @@ import { EXIT, type ExitCode } from "../errors.ts";
 import { backUp, exitCodeOf } from "./backup.ts";
 import { checkRepository } from "./check.ts";
 import type { Request } from "./command-line.ts";
+import { readDrillReport } from "./drill-schedule.ts";
 import { drill } from "./drill.ts";
 import type { Job } from "./job.ts";
 import { probeOffsite } from "./probe.ts";
@@ -41,7 +42,7 @@ export async function execute(job: Job, request: Exclude<Request, { command: "se
     case "status":
       return await status(job);
     case "drill": {
-      const report = await drill(job);
+      const report = await drill(job, request);
       return { result: report, lines: [], exitCode: report.exitCode };
     }
   }
@@ -57,7 +58,8 @@ async function list(job: Job): Promise<Answer> {
 }
 
 async function status({ effects, layout, plan }: Job): Promise<Answer> {
-  const result = describeStatus(await readStatus(layout, plan), effects.now());
+  const described = describeStatus(await readStatus(layout, plan), effects.now());
+  const result = { ...described, drill: await readDrillReport(layout) };
   const { last, commit, ageSeconds, healthy } = result;
   const lines = [
     commit === null ? "backup: none yet" : `backup: newest ${commit.snapshot.slice(0, 8)}, ${String(ageSeconds)} s old`,

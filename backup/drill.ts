@@ -1,5 +1,5 @@
-import { mkdir, readFile, rm, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { mkdir, readFile, rm } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import { EXIT, UserError } from "../errors.ts";
 import { verifySnapshot } from "../unseal-helper/snapshot-archive.ts";
 import { COMMIT_FILE, parseCommit, type Commit } from "./commit.ts";
@@ -7,7 +7,7 @@ import { PrivateServer } from "./drill-database.ts";
 import { checkRepositories } from "./drill-git.ts";
 import { compareObjects, parseNamedObjects } from "./drill-objects.ts";
 import { DrillRecord, type DrillReport } from "./drill-record.ts";
-import { measure } from "./files.ts";
+import { measure, replaceFile } from "./files.ts";
 import type { Job } from "./job.ts";
 import { CANARY_KEY } from "./mirror.ts";
 import { layout, type Layout } from "./paths.ts";
@@ -42,7 +42,7 @@ interface Drill {
  * @param keep leave the restored files for a further check; the caller removes them
  */
 export async function drill(job: Job, { keep = false }: { keep?: boolean } = {}): Promise<DrillReport> {
-  const directory = join(job.roots.state, "drill");
+  const { drill: directory } = job.layout;
   const restored = join(directory, "restored");
   const record = new DrillRecord(job.effects);
   const context = { job, record, directory, restored, held: layout({ state: join(restored, job.roots.state) }) };
@@ -55,8 +55,8 @@ export async function drill(job: Job, { keep = false }: { keep?: boolean } = {})
     await rm(keep ? join(directory, "server") : directory, { recursive: true, force: true });
   }
   const report = record.report(job.plan.owner);
-  await mkdir(join(job.roots.state, "state"), { recursive: true });
-  await writeFile(join(job.roots.state, "state", "drill.json"), `${JSON.stringify(report, undefined, 2)}\n`);
+  await mkdir(dirname(job.layout.drillReport), { recursive: true });
+  await replaceFile(job.layout.drillReport, `${JSON.stringify(report, undefined, 2)}\n`);
   return report;
 }
 

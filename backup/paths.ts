@@ -40,6 +40,9 @@ export function layout({ state }: Pick<Roots, "state">) {
     status: join(state, "state", "status.json"),
     healthyUntil: join(state, "state", "healthy-until"),
     lock: join(state, "state", "lock"),
+    /** what a drill writes while it lasts */
+    drill: join(state, "drill"),
+    drillReport: join(state, "state", "drill.json"),
     mirrorIndex: (bucket: string) => join(state, "state", `mirror-${bucket}.json`),
   } as const;
 }

@@ -3,6 +3,7 @@ import { dirname } from "node:path";
 import { backUp } from "./backup.ts";
 import { checkRepository } from "./check.ts";
 import { replaceFile } from "./files.ts";
+import { DailyDrill } from "./drill-schedule.ts";
 import type { Job } from "./job.ts";
 import { dueCheck, nextRun } from "./schedule.ts";
 import { readStatus } from "./status.ts";
@@ -19,9 +20,13 @@ export interface Serving {
   readonly interrupted: AbortSignal;
 }
 
-/** Runs when it is time, and once a day after a run has restic read a part of the data. Ends when it is asked to. */
+/**
+ * Runs when it is time, and once a day after a run has restic read a part of the data and begins a drill. Ends when it is
+ * asked to.
+ */
 export async function serve({ open, until, interrupted }: Serving): Promise<void> {
   await startHealthy(await open());
+  const drills = new DailyDrill(open);
   while (!interrupted.aborted) {
     const job = await open();
     const { effects, layout, plan } = job;
@@ -29,10 +34,13 @@ export async function serve({ open, until, interrupted }: Serving): Promise<void
     const lastStarted = last === null ? null : new Date(last.started);
     const schedule = { everyMinutes: plan.everyMinutes, lastStarted, lastFailed: last?.outcome === "failed" };
     await until(nextRun(schedule, effects.now()));
-    if (interrupted.aborted) return;
+    if (interrupted.aborted) break;
     const { last: ended } = await backUp(job);
-    if (ended.outcome !== "failed" && !interrupted.aborted) await checkIfDue(job);
+    if (ended.outcome === "failed" || interrupted.aborted) continue;
+    await checkIfDue(job);
+    await drills.beginIfDue();
   }
+  await drills.ended();
 }
 
 async function startHealthy({ effects, layout }: Job): Promise<void> {

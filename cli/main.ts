@@ -4,9 +4,11 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import manifest from "../package.json" with { type: "json" };
 import { EXIT, UserError } from "../errors.ts";
+import { backupImageCommand } from "./commands/backup-image.ts";
 import { backupCommand } from "./commands/backup.ts";
 import { credsCommand } from "./commands/creds.ts";
 import { drCommand } from "./commands/dr.ts";
+import { drillCommand } from "./commands/drill.ts";
 import { initCommand } from "./commands/init.ts";
 import { offsiteCommand } from "./commands/offsite.ts";
 import { passthroughCommand } from "./commands/passthrough.ts";
@@ -48,8 +50,10 @@ function createProgram(shell: Shell): Command {
     .addCommand(credsCommand(shell))
     .addCommand(backupCommand(shell))
     .addCommand(restoreCommand(shell))
+    .addCommand(drillCommand(shell))
     .addCommand(drCommand(shell))
     .addCommand(offsiteCommand(shell))
+    .addCommand(backupImageCommand(shell), { hidden: true })
     .addCommand(passthroughCommand(shell, "vault", "unseal-helper/main.ts", vault))
     .addCommand(passthroughCommand(shell, "sandbox", "sandbox/main.ts", sandbox));
   reportErrors(program, "");
