@@ -1,9 +1,17 @@
 import { Command } from "commander";
 import { offsiteOf } from "../backup/job.ts";
-import { resticOnOffsite, type OffsiteHost } from "../backup/offsite-host.ts";
+import type { OffsiteHost } from "../backup/offsite-host.ts";
 import { EXIT, UserError } from "../../errors.ts";
 import { findSuspicious, findUnreadable, type Suspicion } from "../offsite/guard.ts";
-import { findProblems, forget, listFiles, listSnapshots, moveAside, readFacts } from "../offsite/offsite.ts";
+import {
+  checkRepository,
+  findProblems,
+  forget,
+  listFiles,
+  listSnapshots,
+  moveAside,
+  readFacts,
+} from "../offsite/offsite.ts";
 import { parseTime, requireRecoverable, show, summariseFiles } from "../offsite/quarantine.ts";
 import { formatFacts } from "../offsite/report.ts";
 import { planRetention } from "../offsite/retention.ts";
@@ -86,9 +94,8 @@ async function check(shell: Shell, options: OffsiteOptions & { readDataSubset?: 
     throw new UserError(`offsite: --read-data-subset: not n/t: ${subset}`, "--read-data-subset 1/28", EXIT.usage);
   }
   const stack = await openStack(shell, options);
-  const words = ["check", "--retry-lock", "10m", ...(subset === undefined ? [] : [`--read-data-subset=${subset}`])];
   shell.notice(`offsite: checking ${subset === undefined ? "the structure" : `part ${subset} of the data`} …`);
-  await resticOnOffsite(hostOf(shell, stack), stack.secrets.restic.password, words);
+  await checkRepository(hostOf(shell, stack), stack.secrets.restic.password, subset);
   const result = { whole: true, readDataSubset: subset ?? null };
   shell.print(options.json ? JSON.stringify(result) : "offsite: no errors were found");
 }

@@ -61,15 +61,32 @@ export function findProblems(facts: OffsiteFacts, everyMinutes: number): string[
 
 /** The snapshots as restic lists them, oldest first. @throws UserError where one of them cannot be read */
 export async function listSnapshots(host: OffsiteHost, password: string): Promise<Snapshot[]> {
+  const hint = "what is unreadable can be moved aside: npx foundation offsite quarantine --help";
+  return parseSnapshots(await restic(host, password, ["snapshots", "--json", "--no-lock"], hint));
+}
+
+/**
+ * Proves that the repository is whole.
+ *
+ * @param subset `n/t`: also read the bytes of the n-th of t parts
+ * @throws UserError where it is not
+ */
+export async function checkRepository(host: OffsiteHost, password: string, subset: string | undefined): Promise<void> {
+  const words = ["check", "--retry-lock", "10m", ...(subset === undefined ? [] : [`--read-data-subset=${subset}`])];
+  const hint =
+    "garbage from outside is moved aside by: npx foundation offsite quarantine --help; " +
+    "of a damaged disk, older backups may be whole: npx foundation backup list";
+  await restic(host, password, words, hint);
+}
+
+/** @param hint for a failure of restic itself; it has exit codes of its own, which mean nothing here */
+async function restic(host: OffsiteHost, password: string, words: readonly string[], hint: string): Promise<string> {
   try {
-    const { stdout } = await resticOnOffsite(host, password, ["snapshots", "--json", "--no-lock"]);
-    return parseSnapshots(stdout);
+    return (await resticOnOffsite(host, password, words)).stdout;
   } catch (error) {
-    if (!(error instanceof UserError) || error.exitCode !== EXIT.failed) throw error;
-    throw new UserError(
-      error.message,
-      "what is unreadable can be moved aside: npx foundation offsite quarantine --help",
-    );
+    const passedOn: readonly number[] = [EXIT.interrupted, EXIT.unreachable];
+    if (!(error instanceof UserError) || passedOn.includes(error.exitCode)) throw error;
+    throw new UserError(error.message, hint);
   }
 }
 

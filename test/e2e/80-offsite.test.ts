@@ -11,7 +11,7 @@ import { deriveSecrets, type DerivedSecrets } from "../../keys/derive.ts";
 import { openKeyFile } from "../../keys/keyfile.ts";
 import { passphraseFrom } from "../../keys/passphrase.ts";
 import { sshArguments } from "../../ssh-target.ts";
-import { engine, files, foundation, onVm, readConfig, run, writeConfig, type Ended } from "./rig.ts";
+import { engine, files, foundation, onVm, readConfig, run, sandbox, until, writeConfig, type Ended } from "./rig.ts";
 
 const BASE = "/var/lib/foundation-offsite";
 const SCRIPT = "/usr/local/lib/foundation/offsite";
@@ -202,6 +202,12 @@ describe("append-only", () => {
   });
 });
 
+test("the server comes back after a reboot of its host", async () => {
+  expect((await sandbox(["stop", "offsite"])).code).toBe(0);
+  expect((await sandbox(["start", "offsite"])).code).toBe(0);
+  await until("the server answers", 60, async () => (await status("GET", `/${account.user}/config`)) === 200);
+});
+
 describe("installation", () => {
   test("a second time changes nothing", async () => {
     const before = await fingerprint();
@@ -365,8 +371,11 @@ describe("foundation offsite", () => {
     const good = await snapshot("set");
     await new Promise((resolve) => setTimeout(resolve, 2100));
     const after = new Date(Date.now() - 1000).toISOString();
+    // A key that is cut off makes restic stop with a panic, in whatever command.
+    const cutOff =
+      '{"kdf":"scrypt","N":32768,"r":8,"p":1,"created":"2026-01-01T00:00:00Z","data":"AAAA","salt":"AAAA"}';
     for (const kind of ["keys", "index", "snapshots", "locks"]) {
-      const garbage = `garbage in ${kind}`;
+      const garbage = kind === "keys" ? cutOff : `garbage in ${kind}`;
       expect(await status("POST", `/${account.user}/${kind}/${sha256(garbage)}`, { body: garbage })).toBe(200);
     }
     expect((await restic("snapshots")).code).not.toBe(0);
@@ -393,6 +402,31 @@ describe("foundation offsite", () => {
     expect(await listIds()).toContain(good);
     expect((await offsite("check")).code).toBe(0);
     expect((await restic(`dump ${good} /content`)).code).toBe(0);
+  });
+
+  test("check finds a flipped bit where it reads the data, and a missing pack in any case", async () => {
+    await snapshot("set");
+    const packs = await readOffsite(`find ${BASE}/data/${account.user}/data -type f -printf '%T@ %p\\n' | sort -n`);
+    const [path, copy] = [packs.trim().split("\n").at(-1)?.split(" ")[1] ?? "", `${BASE}/tmp/pack`];
+    await readOffsite(
+      `cp -p ${path} ${copy} && chmod u+w ${path} && printf x | dd of=${path} bs=1 seek=20 conv=notrunc`,
+    );
+    try {
+      expect((await offsite("check")).code).toBe(0);
+      expect((await offsite("check", "--read-data-subset", "1/1")).code).toBe(1);
+      await readOffsite(`rm ${path}`);
+      const missing = await offsite("check");
+      expect([missing.code, missing.stderr]).toEqual([
+        1,
+        `offsite: checking the structure …
+error: offsite: Fatal: repository contains errors
+hint: garbage from outside is moved aside by: npx foundation offsite quarantine --help; of a damaged disk, older backups may be whole: npx foundation backup list
+`,
+      ]);
+    } finally {
+      await readOffsite(`rm -f ${path}; mv ${copy} ${path}`);
+    }
+    expect((await offsite("check", "--read-data-subset", "1/1")).code).toBe(0);
   });
 
   test("quarantine does not go back behind a prune", async () => {
