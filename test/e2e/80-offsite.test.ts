@@ -107,14 +107,14 @@ const status = async (...args: Parameters<typeof ask>) => (await ask(...args)).s
 const sha256 = (text: string): string => createHash("sha256").update(text).digest("hex");
 
 /** What the program hands to the offsite, for a VM of one's choice. */
-async function serve(id: string, maxBytes = 0): Promise<Ended> {
+async function serve(id: string, maxBytes = 0, certificatePem?: string): Promise<Ended> {
   const [certificate, server, restic] = await Promise.all([
     readOffsite(`cat ${BASE}/tls/cert.pem`),
     readOffsite("docker inspect -f '{{.Config.Image}}' offsite"),
     readOffsite(`cat ${BASE}/restic-image`),
   ]);
   const input = bundle({
-    "cert.pem": certificate,
+    "cert.pem": certificatePem ?? certificate,
     "key.pem": keys.offsite.serverKeyPem,
     password: `${keys.offsite.password(id)}\n`,
     restic_password: `${keys.restic.password}\n`,
@@ -250,10 +250,14 @@ describe("installation", () => {
       writeFileSync(stack.state, JSON.stringify({ ...state, resources: kept }), { mode: 0o600 });
       const held = () => readOffsite(`cat ${BASE}/*.jsonl ${BASE}/*.json; find ${BASE}/data -type f | sort`);
       const before = await held();
+      const certificate = await readOffsite(`cat ${BASE}/tls/cert.pem`);
       const up = await engine(["up"], stack);
       expect(up.code, up.stderr).toBe(0);
       expect(await held()).toBe(before);
+      expect(await readOffsite(`cat ${BASE}/tls/cert.pem`)).not.toBe(certificate);
       expect(await status("GET", `/${account.user}/config`)).toBe(200);
+      // The state that was not lost knows the first one.
+      expect(await serve(vmId, 0, certificate)).toMatchObject({ code: 0 });
     });
   });
 
