@@ -16,7 +16,8 @@ const TAGS = ["set", "commit"];
  */
 export function findUnreadable(snapshots: readonly Snapshot[], files: readonly RepositoryFile[]): RepositoryFile[] {
   const listed = new Set(snapshots.map(({ id }) => id));
-  return files.filter(({ name }) => !listed.has(name));
+  // Other names are uploads that were never finished; restic does not look at them.
+  return files.filter(({ name }) => /^[0-9a-f]{64}$/.test(name) && !listed.has(name));
 }
 
 /** A snapshot that a prune must not trust. */

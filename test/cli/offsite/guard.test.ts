@@ -28,7 +28,8 @@ test.each([
 });
 
 test("a file that restic does not list is no snapshot", () => {
-  const files = parseFiles(`snapshots ${ID} 10 300\nsnapshots ${"b".repeat(64)} 20 7`);
+  const upload = `${"c".repeat(64)}.rest-server-temp123`;
+  const files = parseFiles(`snapshots ${ID} 10 300\nsnapshots ${"b".repeat(64)} 20 7\nsnapshots ${upload} 30 0`);
   const snapshots = parseSnapshots(JSON.stringify([{ id: ID, time: "2026-11-21T11:00:00Z" }]));
   expect(findUnreadable(snapshots, files).map(({ name }) => name)).toEqual(["b".repeat(64)]);
 });
