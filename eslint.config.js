@@ -13,7 +13,8 @@ const modules = {
     message: "Components describe resources; they never look at the machine that runs the program.",
   },
   siblings: {
-    regex: "^\\./(?!(service|secret-files|vm|topology|images|landing-page|backup-source)\\.ts$)",
+    regex:
+      "^\\./(?!(service|secret-files|vm|topology|images|landing-page|backup-source|backup-plan|forgejo-backup)\\.ts$)",
     message: "Components meet in index.ts by passing outputs, not by importing each other.",
   },
   config: {

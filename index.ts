@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { offsiteStages } from "./backup-stages.ts";
 import { Caddy } from "./components/caddy.ts";
 import { CertificateAuthority } from "./components/certificate-authority.ts";
 import { Credentials } from "./components/credentials.ts";
@@ -6,14 +7,13 @@ import { Forgejo } from "./components/forgejo.ts";
 import { Host } from "./components/host.ts";
 import { Images } from "./components/images.ts";
 import { Networks } from "./components/network.ts";
-import { Offsite } from "./components/offsite.ts";
 import { Postgres } from "./components/postgres.ts";
 import { Runner } from "./components/runner.ts";
 import { Rustfs } from "./components/rustfs.ts";
 import { READERS, VaultConfig } from "./components/vault-config.ts";
 import { Vault, VaultReady } from "./components/vault.ts";
-import { dockerProvider, SCRIPTS, type Vm } from "./components/vm.ts";
 import { SERVICE_VOLUMES } from "./components/topology.ts";
+import { dockerProvider, SCRIPTS, type Vm } from "./components/vm.ts";
 import { Volumes } from "./components/volumes.ts";
 import { readInputs } from "./config.ts";
 import { deriveSecrets } from "./keys/derive.ts";
@@ -33,8 +33,9 @@ async function foundation(): Promise<Record<string, unknown>> {
   const provider = dockerProvider(vm);
   const after = (...dependsOn: pulumi.Resource[]) => ({ provider, dependsOn });
   if (!pulumi.runtime.isDryRun()) await openVaultTunnel(target, vaultTunnelPort);
-  if (config.offsite === "none") await pulumi.log.warn("offsite is none: there is no backup outside this VM");
-  const { runner: runnerImage, restic, restServer, node: _node, ...serviceImages } = images;
+  const withBackup = config.offsite !== "none";
+  if (!withBackup) await pulumi.log.warn("offsite is none: there is no backup outside this VM");
+  const { runner: runnerImage, restic: _restic, restServer: _restServer, node: _node, ...serviceImages } = images;
 
   // 0 host
   const host = new Host("host", { vm, forgeSshPort: forge.sshPort, minimum: sizing.host });
@@ -52,28 +53,29 @@ async function foundation(): Promise<Record<string, unknown>> {
     volume: volumes["postgres-data"],
     limits: sizing.postgres,
     credentials,
+    withBackup,
   };
   const postgres = new Postgres("postgres", { vm, ...postgresArgs }, after(networks));
-  const rustfsArgs = { image: image.rustfs, volume: volumes["rustfs-data"], ...sizing.rustfs, credentials };
-  const rustfs = new Rustfs("rustfs", { vm, ...rustfsArgs }, after(networks));
-  const vaultArgs = { image: image.vault, volumes, ...sizing.vault, publicUrl: urls(config).vault };
+  const rustfsData = { image: image.rustfs, volume: volumes["rustfs-data"], withBackup };
+  const rustfs = new Rustfs("rustfs", { vm, ...rustfsData, ...sizing.rustfs, credentials }, after(networks));
+  const vaultArgs = { image: image.vault, volumes, withBackup, ...sizing.vault, publicUrl: urls(config).vault };
   const vault = new Vault("vault", { vm, ...vaultArgs }, after(networks));
-  if (config.offsite !== "none") {
-    const offsiteArgs = { images: { restServer, restic }, keys, caCertificate: ca.rootCertificate };
-    const opts = { dependsOn: [host.checked] };
-    new Offsite("offsite", { vm, vmId: host.vmId, target: config.offsite, ...offsiteArgs }, opts);
-  }
+
+  // 2 offsite, 3 what the stores start with
+  const stagesArgs = { config, keys, vm, host, postgres: image.postgres, ca, credentials, volumes, after };
+  const stages = config.offsite === "none" ? undefined : offsiteStages(stagesArgs, config.offsite);
+  const seeded = stages ? [stages.seed(postgres, rustfs)] : [];
 
   // 4 Vault opened and filled
   const readyArgs = { stack, keyDirectory, container: vault.container, readers: Object.keys(READERS) };
-  const ready = new VaultReady("vault-ready", { vm, ...readyArgs }, after(vault));
+  const ready = new VaultReady("vault-ready", { vm, ...readyArgs }, after(vault, ...seeded));
   const secrets = mirroredSecrets(config, keys, credentials, host.vmId);
   new VaultConfig("vault-config", { tunnelPort: vaultTunnelPort, appRole, secrets }, { dependsOn: [ready] });
 
   // 5 forge
   const forgeData = { image: image.forgejo, volume: volumes["forgejo-data"] };
   const forgeArgs = { ...forgeData, limits: sizing.forgejo, forge, sites, credentials, keys: forgeKeys };
-  const forgejo = new Forgejo("forgejo", { vm, ...forgeArgs }, after(postgres, rustfs));
+  const forgejo = new Forgejo("forgejo", { vm, ...forgeArgs }, after(postgres, rustfs, ...seeded));
 
   // 6 web server
   const site = { sites, tls: config.tls, landing: landing(config, keys), withRunner: config.runner.enabled };
@@ -81,7 +83,8 @@ async function foundation(): Promise<Record<string, unknown>> {
   const caddyArgs = { ...caddyData, ...sizing.caddy, ca, intermediateKeyPem: caKeys.intermediateKeyPem };
   const caddy = new Caddy("caddy", { vm, ...caddyArgs, ...site }, after(forgejo));
 
-  // 7 runner
+  // 7 backup, runner
+  stages?.backup(postgres, rustfs, vault, forgejo, caddy);
   if (config.runner.enabled) {
     const image = new Images("runner-image", { runner: runnerImage }, after(host)).pulled.runner;
     const volume = new Volumes("runner-volumes", vm, ["runner-data"], after(host)).created["runner-data"];

@@ -18,23 +18,27 @@ export type VolumeBackup =
   | { readonly volume: VolumeName; readonly by: "database" | "objects" | "snapshot" }
   | { readonly volume: VolumeName; readonly by: "nothing"; readonly reason: string };
 
-/** What a component's state consists of. */
-export interface BackupSource {
-  readonly volumes: readonly VolumeBackup[];
-  /** databases on the PostgreSQL server */
-  readonly databases?: readonly string[];
-  /** buckets on the S3 server */
-  readonly buckets?: readonly string[];
-  /** objects that rows of its tables name: the drill looks whether each of them is in the backup */
-  readonly references?: readonly ObjectReferences[];
-}
-
-/** One kind of object that a database names. */
+/** One kind of object that a database names: the drill looks whether each of them is in the backup. */
 export interface ObjectReferences {
   /** for reports, plural: `LFS objects` */
   readonly what: string;
-  readonly database: string;
   readonly bucket: string;
   /** gives key, size in bytes, and SHA-256 in hex or an empty text */
   readonly query: string;
+}
+
+/** A database on the PostgreSQL server, owned by the role of the same name. */
+export interface DatabaseBackup {
+  readonly name: string;
+  /** query whose answer changes when directories beside the database are created, renamed or deleted for it */
+  readonly layout?: string;
+  readonly references?: readonly ObjectReferences[];
+}
+
+/** What a component's state consists of. */
+export interface BackupSource {
+  readonly volumes: readonly VolumeBackup[];
+  readonly databases?: readonly DatabaseBackup[];
+  /** buckets on the S3 server */
+  readonly buckets?: readonly string[];
 }

@@ -43,7 +43,7 @@ interface CaddyArgs {
 /** The only public door: TLS, and nothing that the services behind it would have to know about it. */
 export class Caddy extends pulumi.ComponentResource {
   static readonly stage = 6;
-  readonly backup: BackupSource = { volumes: [{ volume: "caddy-data", by: "files" }] };
+  static readonly backup: BackupSource = { volumes: [{ volume: "caddy-data", by: "files" }] };
 
   constructor(name: string, args: CaddyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Caddy", name, {}, opts);

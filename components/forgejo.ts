@@ -1,7 +1,7 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
-import type { BackupSource } from "./backup-source.ts";
+import { FORGEJO_BACKUP } from "./forgejo-backup.ts";
 import type { PulledImage } from "./images.ts";
 import { deliverFiles, type DeliveredFiles } from "./secret-files.ts";
 import { service } from "./service.ts";
@@ -60,37 +60,10 @@ export interface AppIni {
   readonly lfsSecret: string;
 }
 
-/** Where it keeps what its tables name. An attachment without a size is a link to somewhere else. */
-const OBJECTS = [
-  {
-    what: "package blobs",
-    query: `SELECT concat_ws('/', 'packages', left(hash_sha256, 2), substr(hash_sha256, 3, 2), hash_sha256), size, hash_sha256 FROM package_blob`,
-  },
-  {
-    what: "LFS objects",
-    query: `SELECT DISTINCT concat_ws('/', 'lfs', left(oid, 2), substr(oid, 3, 2), substr(oid, 5)), size, oid FROM lfs_meta_object`,
-  },
-  {
-    what: "attachments",
-    query: `SELECT concat_ws('/', 'attachments', left(uuid, 1), substr(uuid, 2, 1), uuid), size, '' FROM attachment WHERE size > 0`,
-  },
-];
-
 /** The forge: git, Actions, OCI and npm registry. */
 export class Forgejo extends pulumi.ComponentResource {
   static readonly stage = 5;
-  readonly backup: BackupSource = {
-    volumes: [
-      {
-        volume: "forgejo-data",
-        by: "files",
-        git: "git/repositories",
-        // What it makes anew: search indexes, queues of work, sessions, uploads under way.
-        exclude: ["indexers", "queues", "sessions", "tmp", "home/.cache"],
-      },
-    ],
-    references: OBJECTS.map((each) => ({ ...each, database: "forgejo", bucket: "forgejo" })),
-  };
+  static readonly backup = FORGEJO_BACKUP;
 
   constructor(name: string, args: ForgejoArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Forgejo", name, {}, opts);

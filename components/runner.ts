@@ -27,7 +27,7 @@ interface RunnerArgs {
 export class Runner extends pulumi.ComponentResource {
   // After the web server, through which alone it reaches the forge.
   static readonly stage = 7;
-  readonly backup: BackupSource = {
+  static readonly backup: BackupSource = {
     volumes: [
       { volume: "runner-data", by: "nothing", reason: "working copies of jobs; the forge keeps what they made" },
     ],

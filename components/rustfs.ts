@@ -11,6 +11,8 @@ interface RustfsArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
   readonly volume: docker.Volume;
+  /** whether a backup shares a network with it */
+  readonly withBackup: boolean;
   readonly memoryMiB: number;
   readonly credentials: Readonly<Record<"s3-access-key" | "s3-secret-key", pulumi.Input<string>>>;
 }
@@ -18,9 +20,8 @@ interface RustfsArgs {
 /** The S3 server. Clients know it as an endpoint, a region, two keys and a bucket, never as RustFS. */
 export class Rustfs extends pulumi.ComponentResource {
   static readonly stage = 2;
-  readonly backup: BackupSource = {
+  static readonly backup: BackupSource = {
     volumes: [{ volume: "rustfs-data", by: "objects" }],
-    buckets: ["forgejo"],
   };
 
   constructor(name: string, args: RustfsArgs, opts?: pulumi.ComponentResourceOptions) {
@@ -45,7 +46,11 @@ export class Rustfs extends pulumi.ComponentResource {
         filesAt: "/etc/foundation",
         volumes: { "/data": args.volume },
         tmpfs: { "/logs": "uid=10001,gid=10001,mode=0750,size=16m", "/tmp": "mode=1777,size=64m" },
-        networks: [{ network: "rustfs-forgejo" }, { network: "caddy-rustfs" }],
+        networks: [
+          { network: "rustfs-forgejo" },
+          { network: "caddy-rustfs" },
+          ...(args.withBackup ? [{ network: "rustfs-backup" as const }] : []),
+        ],
         environment: ENVIRONMENT,
         healthCommand: ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:9000/health/ready"],
         graceSeconds: 40,

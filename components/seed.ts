@@ -55,7 +55,6 @@ export class Seed extends pulumi.ComponentResource {
       {
         script: "seed",
         args: [vm.ownerId, image.reference, args.request],
-        stdin: "",
         timeoutSeconds: HOURS * 3600,
         // Another VM under the same address has other volumes.
         triggers: [vmId],

@@ -12,6 +12,8 @@ interface VaultArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
   readonly volumes: Readonly<Record<"vault-data" | "vault-logs", docker.Volume>>;
+  /** whether a backup shares a network with it */
+  readonly withBackup: boolean;
   readonly memoryMiB: number;
   readonly publicUrl: string;
 }
@@ -20,7 +22,7 @@ interface VaultArgs {
 export class Vault extends pulumi.ComponentResource {
   static readonly stage = 2;
   readonly container: docker.Container;
-  readonly backup: BackupSource = {
+  static readonly backup: BackupSource = {
     volumes: [
       { volume: "vault-data", by: "snapshot" },
       {
@@ -56,7 +58,11 @@ export class Vault extends pulumi.ComponentResource {
         },
         // A raft snapshot is unpacked here when it is restored.
         tmpfs: { "/tmp": "mode=1777,size=256m" },
-        networks: [{ network: "caddy-vault" }, { network: "vault-loopback" }],
+        networks: [
+          { network: "caddy-vault" },
+          { network: "vault-loopback" },
+          ...(args.withBackup ? [{ network: "vault-backup" as const }] : []),
+        ],
         ports: [{ internal: 8200, external: 8200, ip: "127.0.0.1" }],
         environment: { VAULT_ADDR: "http://127.0.0.1:8200", SKIP_SETCAP: "true" },
         entrypoint: ["vault"],

@@ -14,6 +14,7 @@ export const SCRIPTS = [
   "offsite",
   "offsite-setup",
   "postgres-database",
+  "postgres-reader",
   "postgres-superuser",
   "s3-bucket",
   "seed",
@@ -89,7 +90,7 @@ interface ScriptArgs {
   readonly script: ScriptName;
   /** plain words: letters, digits and `@._:/+-` */
   readonly args: readonly string[];
-  readonly stdin: pulumi.Input<string>;
+  readonly stdin?: pulumi.Input<string>;
   readonly timeoutSeconds: number;
   readonly triggers?: pulumi.Input<string>[];
 }

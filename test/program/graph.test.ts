@@ -24,6 +24,7 @@ pulumi:providers:docker vm
   tls:index/locallySignedCert:LocallySignedCert ca-intermediate
   tls:index/selfSignedCert:SelfSignedCert ca-root
 1 Credentials credentials
+  random:index/randomPassword:RandomPassword backup-database-password
   random:index/randomPassword:RandomPassword forgejo-admin-password
   random:index/randomPassword:RandomPassword forgejo-database-password
   random:index/randomPassword:RandomPassword forgejo-internal-token
@@ -61,6 +62,7 @@ pulumi:providers:docker vm
   docker:index/volume:Volume vault-data
   docker:index/volume:Volume vault-logs
 2 Postgres postgres
+  command:remote:Command postgres-database-backup
   command:remote:Command postgres-database-forgejo
   command:remote:Command postgres-files
   command:remote:Command postgres-superuser
@@ -116,6 +118,7 @@ describe("the graph", () => {
       "Command caddy-files: stdin",
       "Command forgejo-admin: stdin",
       "Command forgejo-files: stdin",
+      "Command postgres-database-backup: stdin",
       "Command postgres-database-forgejo: stdin",
       "Command postgres-files: stdin",
       "Command postgres-superuser: stdin",
@@ -167,6 +170,7 @@ const EVERY_REMOTE_COMMAND = [
   "forgejo-admin",
   "forgejo-files",
   "host-setup",
+  "postgres-database-backup",
   "postgres-database-forgejo",
   "postgres-files",
   "postgres-superuser",
@@ -318,13 +322,32 @@ describe("a change of the configuration changes what it is about and nothing els
       "the offsite",
       OFFSITE,
       [
+        "+ Backup backup",
+        "+ BackupImage backup-image",
         "+ CertRequest offsite-request",
+        "+ Command backup-files",
+        "+ Command backup-image",
         "+ Command offsite-server",
         "+ Command offsite-setup",
+        "+ Command postgres-reader",
+        "+ Command seed",
+        "+ Command seed-files",
+        "+ Container backup",
+        "+ Images backup-images",
         "+ LocallySignedCert offsite-certificate",
         "+ Offsite offsite",
+        "+ RemoteImage node-image",
+        "+ RemoteImage restic-image",
         "+ SecretV2 offsite-restic",
         "+ SecretV2 offsite-server",
+        "+ Seed seed",
+        "+ Volume backup-data",
+        "+ Volumes backup-volumes",
+        "Container postgres: networksAdvanced",
+        "Container rustfs: networksAdvanced",
+        "Container vault: networksAdvanced",
+        "Forgejo forgejo: option dependencies",
+        "VaultReady vault-ready: option dependencies",
       ],
     ],
     ["the backup's interval", { backup: { every: "1h" } }, []],
@@ -345,6 +368,7 @@ describe("a new credential reaches those who use it and nobody else", () => {
     "SecretV2 rustfs-root: dataJson",
   ];
   const users: Record<string, string[]> = {
+    "backup-database-password": ["Command postgres-database-backup: stdin"],
     "forgejo-admin-password": ["Command forgejo-admin: stdin", "SecretV2 forgejo-admin: dataJson"],
     "forgejo-database-password": [
       "Command forgejo-files: stdin",
@@ -404,6 +428,7 @@ it("command lines hold the user's sudo, arguments and nothing secret", async () 
     "forgejo-admin": `sudo -n timeout 120 ${script}/forgejo-admin operator ops@example.org platform`,
     "forgejo-files": `sudo -n timeout 60 ${script}/install-files forgejo 1000:1000`,
     "host-setup": "sudo -n timeout 900 bash -s -- debian 2222",
+    "postgres-database-backup": `sudo -n timeout 60 ${script}/postgres-database backup`,
     "postgres-database-forgejo": `sudo -n timeout 60 ${script}/postgres-database forgejo`,
     "postgres-files": `sudo -n timeout 60 ${script}/install-files postgres 999:999`,
     "postgres-superuser": `sudo -n timeout 60 ${script}/postgres-superuser`,

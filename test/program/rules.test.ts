@@ -89,9 +89,7 @@ describe("the secrets that are looked for", () => {
       PASSPHRASE,
       fixture.derived.fileFingerprintKey.toString("hex"),
       // The unseal helper hands these to Vault.
-      ...["operator", "forgejo", "postgres", "rustfs", "ci", "backup"].map(
-        (role) => fixture.derived.vaultAppRole(role).secretId,
-      ),
+      ...["operator", "forgejo", "postgres", "rustfs", "ci"].map((role) => fixture.derived.vaultAppRole(role).secretId),
       // Only hashes of these are ever written.
       generate("forgejo-lfs-secret"),
       generate("forgejo-oauth-secret"),

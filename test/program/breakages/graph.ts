@@ -124,6 +124,7 @@ export const stageBreakages: Breakages = {
       // As a child of Caddy it is itself of stage 6, and so is too late for what is in the forge.
       (g) => (g.get("Volume forgejo-data").parent = g.get("Caddy caddy").urn),
       "Container forgejo (stage 5): depends on Volume forgejo-data (stage 6)",
+      "Seed seed (stage 3): depends on Volume forgejo-data (stage 6)",
     ],
     [
       (g) => (g.get("RemoteImage caddy-image").dependencies = ["urn:pulumi:test::foundation::x:y:Z::gone"]),

@@ -1,3 +1,6 @@
+import { Seed } from "../../../components/seed.ts";
+import { BackupImage } from "../../../components/backup-image.ts";
+import { Backup } from "../../../components/backup.ts";
 import { Caddy } from "../../../components/caddy.ts";
 import { CertificateAuthority } from "../../../components/certificate-authority.ts";
 import { Credentials } from "../../../components/credentials.ts";
@@ -16,6 +19,9 @@ import { edges, label, type Rule, type Run } from "./rule.ts";
 import { STACK_TYPE, type Recorded } from "../../harness.ts";
 
 const COMPONENTS = {
+  Seed,
+  BackupImage,
+  Backup,
   Host,
   Networks,
   Images,
