@@ -1,10 +1,8 @@
 import { COMMIT_FILE, parseCommit, type Commit } from "../../backup/commit.ts";
+import type { MarkedSet } from "../../backup/sets.ts";
 import { EXIT, UserError } from "../../errors.ts";
 import { listSnapshots } from "../offsite/offsite.ts";
 import { resticOnOffsite, type OffsiteHost } from "./offsite-host.ts";
-
-/** Garbage can be put beside the good ones with a stolen credential of the VM, so the newest is not the only candidate. */
-const CANDIDATES = 5;
 
 /**
  * The newest whole backup of this foundation, read on the offsite itself; the VM may be gone.
@@ -12,17 +10,33 @@ const CANDIDATES = 5;
  * @throws UserError (attention) where there is none
  */
 export async function newestCommit(host: OffsiteHost, password: string, owner: string): Promise<Commit> {
-  const snapshots = (await listSnapshots(host, password)).filter(({ tags }) => tags.includes("commit"));
-  const newestFirst = snapshots.toReversed();
-  for (const { id } of newestFirst.slice(0, CANDIDATES)) {
-    const marker = await readMarker(host, password, id);
-    if (marker?.owner === owner) return marker;
-  }
+  const [newest] = await newestCommits(host, password, owner, 1);
+  if (newest !== undefined) return newest.commit;
   throw new UserError(
     `${host.where}: no backup of this foundation on ${host.target.address}`,
     "npx foundation backup now",
     EXIT.attention,
   );
+}
+
+/**
+ * The newest whole backups, newest first. What is none, or is another foundation's, is passed over: with a stolen
+ * credential of the VM anybody could have put it there.
+ */
+export async function newestCommits(
+  host: OffsiteHost,
+  password: string,
+  owner: string,
+  limit: number,
+): Promise<MarkedSet[]> {
+  const found: MarkedSet[] = [];
+  const markers = (await listSnapshots(host, password)).filter(({ tags }) => tags.includes("commit"));
+  for (const { id } of markers.toReversed()) {
+    if (found.length === limit) break;
+    const commit = await readMarker(host, password, id);
+    if (commit?.owner === owner) found.push({ id, commit });
+  }
+  return found;
 }
 
 async function readMarker(host: OffsiteHost, password: string, id: string): Promise<Commit | undefined> {

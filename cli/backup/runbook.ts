@@ -9,14 +9,8 @@ export function readRunbook(projectDirectory: string): string {
 
 /** The runbook of one stack, to print. Nothing in it is secret. */
 export function fillRunbook(text: string, { name, config }: Pick<Stack, "name" | "config">): string {
-  const { host, offsite } = config;
-  const values: Record<string, string> = {
-    STACK: name,
-    DOMAIN: config.domain,
-    VM_USER: host.user,
-    VM_ADDRESS: host.address,
-  };
-  values["VM_PORT"] = String(host.port);
+  const { offsite } = config;
+  const values: Record<string, string> = { STACK: name, DOMAIN: config.domain };
   if (offsite !== "none") {
     values["OFFSITE_USER"] = offsite.user;
     values["OFFSITE_ADDRESS"] = offsite.address;

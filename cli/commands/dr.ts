@@ -21,6 +21,7 @@ export function drCommand(shell: Shell): Command {
     .description("the way back from nothing: is it open, what to fetch, what to do (runbook)")
     .addHelpText("after", EXIT_STATUS)
     .addCommand(checkCommand(shell))
+    .addCommand(listCommand(shell))
     .addCommand(fetchCommand(shell))
     .addCommand(runbookCommand(shell));
 }
@@ -36,6 +37,24 @@ function checkCommand(shell: Shell): Command {
       const findings = await checkReadiness(shell, stack, offsite);
       shell.print(options.json ? JSON.stringify(findings, undefined, 2) : formatReadiness(findings));
       shell.exitWith(findings.every(({ good }) => good) ? EXIT.ok : EXIT.attention);
+    });
+}
+
+function listCommand(shell: Shell): Command {
+  return addStackOptions(new Command("list"))
+    .description("the newest backups on the offsite; asks the offsite, not the VM")
+    .option("--limit <number>", "at most so many", "10")
+    .option("--json", "print the list as JSON")
+    .action(async (options: StackOptions & { limit: string; json?: true }) => {
+      if (!/^[1-9]\d{0,3}$/.test(options.limit))
+        throw new UserError(`dr: --limit: not a number: ${options.limit}`, "--limit 10", EXIT.usage);
+      const stack = await openStack(shell, options);
+      const { restic, ownerId } = stack.secrets;
+      const host = { run: shell.run, target: offsiteOf(stack), where: "dr" };
+      const { newestCommits } = await import("../backup/commits.ts");
+      const { formatList } = await import("../backup/format.ts");
+      const found = await newestCommits(host, restic.password, ownerId, Number(options.limit));
+      shell.print(options.json ? JSON.stringify(found, undefined, 2) : formatList(found));
     });
 }
 

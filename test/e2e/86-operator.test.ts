@@ -126,6 +126,11 @@ describe("dr", () => {
     expect(code).toBe(0);
   });
 
+  test("list: what the offsite has, without the VM", async () => {
+    const { code, stdout } = await foundation(["dr", "list", "--limit", "1", "--json"]);
+    expect([code, (JSON.parse(stdout) as { commit: Commit }[]).length]).toEqual([0, 1]);
+  });
+
   test("fetch: repository, keys and configuration from the offsite and the passphrase alone", async () => {
     const { user, address, port, hostKey } = offsite();
     const target = ["--offsite", `${user}@${address}:${String(port)}`, "--host-key", hostKey];

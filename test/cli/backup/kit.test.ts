@@ -34,7 +34,7 @@ beforeEach(() => {
   root = mkdtempSync(join(tmpdir(), "foundation-kit-test-"));
   project = join(root, "project");
   mkdirSync(join(project, "docs"), { recursive: true });
-  writeFileSync(join(project, "docs", "recovery.md"), "VM STACK at VM_ADDRESS, offsite OFFSITE_USER@OFFSITE_ADDRESS\n");
+  writeFileSync(join(project, "docs", "recovery.md"), "VM of STACK at DOMAIN, offsite OFFSITE_USER@OFFSITE_ADDRESS\n");
   git("init", "--quiet", "--initial-branch=main");
   git("add", ".");
   git("commit", "--quiet", "--message=first");
@@ -76,7 +76,7 @@ test("a kit has the repository, keys, configuration, state, images and runbook, 
     sha256: createHash("sha256").update("key\n").digest("hex"),
   });
   expect(readFileSync(join(directory, "RECOVERY.md"), "utf8")).toBe(
-    "VM prod at 203.0.113.7, offsite root@198.51.100.9\n",
+    "VM of prod at example.org, offsite root@198.51.100.9\n",
   );
   execFileSync("git", ["clone", "--quiet", join(directory, "repository.bundle"), join(root, "clone")]);
   expect(readdirSync(join(root, "clone"))).toContain("docs");
