@@ -74,7 +74,8 @@ async function readEpoch(directory: string): Promise<string> {
       "npx foundation up",
     );
   });
-  return marker.trim();
+  // `EPOCH STORED`: the id, and how far the helper that wrote it had come.
+  return marker.trim().split(" ")[0] ?? "";
 }
 
 async function logIn(job: Job): Promise<string> {

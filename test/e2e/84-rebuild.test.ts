@@ -59,8 +59,6 @@ beforeAll(async () => {
   load = await putLoad(context, { pulumi: vaultAppRole("pulumi"), operator: vaultAppRole("operator") });
   before = await lookAt(context, load);
   secretRows = await encryptedRows();
-  const { last } = JSON.parse(await job("status --json")) as { last: unknown };
-  console.log("before:", JSON.stringify(last));
   await job("run");
   const [newest = { snapshot: "" }] = JSON.parse(await job("list --json")) as { snapshot: string }[];
   commit = JSON.parse(await job(`info ${newest.snapshot} --json`)) as typeof commit;
