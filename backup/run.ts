@@ -151,7 +151,8 @@ async function capture(job: Job, step: Step): Promise<Captured> {
     const { objects, bytes, skipped } = await step("s3", () => mirrorBucket(job, bucket));
     s3[bucket] = { objects, bytes };
     if (skipped.length === 0) continue;
-    const reason = `${String(skipped.length)} objects of ${bucket} have names too long for a file: ${skipped[0] ?? ""}`;
+    const which = `${skipped[0] ?? ""} (${String(skipped.length)} in all)`;
+    const reason = `${bucket}: left out, because no file can have such a name: ${which}`;
     degraded.push({ part: "s3", reason });
   }
   return { postgres, git, s3, degraded };
