@@ -43,6 +43,7 @@ main() {
   create "$@"
   docker start --attach "$container" || code=$?
   docker rm --force --volumes "$container" >/dev/null
+  rm -rf "$directory/cache"
   return "$code"
 }
 

@@ -29,7 +29,7 @@ esac
   chmodSync(docker, 0o755);
   const { status, stdout, stderr } = spawnSync("bash", ["-s", "--", OWNER, "foundation/backup:0123", "auto"], {
     encoding: "utf8",
-    input: SCRIPT.replaceAll("/run/", `${directory}/`),
+    input: SCRIPT.replaceAll("/run/", `${directory}/`).replaceAll('"$directory/cache"', "/nowhere"),
     env: { PATH: `${directory}:${process.env.PATH ?? ""}` },
   });
   const made = readFileSync(calls, "utf8").trim().split("\n");
