@@ -54,6 +54,18 @@ export type DatabasePart = z.infer<typeof database>;
 /** Something that is missing in a set, or older than the rest. */
 export type Degradation = Commit["degraded"][number];
 
+/**
+ * What is known of a snapshot of Vault, if it is what a marker can hold.
+ *
+ * @throws UserError
+ */
+export function checkVaultPart(value: unknown): VaultPart {
+  const parsed = vault.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  throw new UserError(`vault: ${issue?.path.join(".") ?? ""}: ${issue?.message ?? ""}`, "npx foundation vault status");
+}
+
 /** Name of the marker in its snapshot. */
 export const COMMIT_FILE = "commit.json";
 

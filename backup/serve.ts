@@ -10,6 +10,8 @@ import { readStatus } from "./status.ts";
 
 /** Until the first run has ended, a container that has just been started counts as healthy. */
 const GRACE_SECONDS = 1800;
+/** After a defect: no loop that only writes logs. */
+const DEFECT_MINUTES = 5;
 
 /** What the loop needs of the process. */
 export interface Serving {
@@ -35,10 +37,16 @@ export async function serve({ open, until, interrupted }: Serving): Promise<void
     const schedule = { everyMinutes: plan.everyMinutes, lastStarted, lastFailed: last?.outcome === "failed" };
     await until(nextRun(schedule, effects.now()));
     if (interrupted.aborted) break;
-    const { last: ended } = await backUp(job);
-    if (ended.outcome === "failed" || interrupted.aborted) continue;
-    await checkIfDue(job);
-    await drills.beginIfDue();
+    try {
+      const { last: ended } = await backUp(job);
+      if (ended.outcome === "failed" || interrupted.aborted) continue;
+      await checkIfDue(job);
+      await drills.beginIfDue();
+    } catch (error) {
+      // The next run may do better; a container that always starts anew would look as if it were well.
+      effects.report(error instanceof Error ? (error.stack ?? error.message) : String(error));
+      await until(new Date(effects.now().getTime() + DEFECT_MINUTES * 60_000));
+    }
   }
   await drills.ended();
 }

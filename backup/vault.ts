@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { verifySnapshot } from "../unseal-helper/snapshot-archive.ts";
-import type { VaultPart } from "./commit.ts";
+import { checkVaultPart, type VaultPart } from "./commit.ts";
 import type { Effects } from "./effects.ts";
 import { replaceFile } from "./files.ts";
 import type { Job } from "./job.ts";
@@ -38,7 +38,8 @@ export async function captureVault(job: Job): Promise<VaultPart> {
     await download(job, token, fresh);
     const { bytes, sha256 } = await verifySnapshot(fresh);
     const clusterId = seal.cluster_id ?? "";
-    const part = { clusterId, version: seal.version, epoch, n: seal.n, t: seal.t, bytes, sha256, taken };
+    const { version, n, t } = seal;
+    const part = checkVaultPart({ clusterId, version, epoch, n, t, bytes, sha256, taken });
     await rename(fresh, target);
     await replaceFile(layout.vaultFacts, `${JSON.stringify(part, undefined, 2)}\n`);
     return part;
@@ -55,10 +56,19 @@ export async function captureVault(job: Job): Promise<VaultPart> {
 export async function formerVault({ layout }: Pick<Job, "layout">): Promise<VaultPart | null> {
   const facts = await readFile(layout.vaultFacts, "utf8").catch(() => undefined);
   if (facts === undefined) return null;
-  const part = JSON.parse(facts) as VaultPart;
+  const part = parseFacts(facts);
+  if (part === null) return null;
   const { sha256 } = await verifySnapshot(layout.vaultSnapshot).catch(() => ({ sha256: "" }));
   // The facts and the snapshot are two files; a run that ended between them left facts of the one before.
   return sha256 === part.sha256 ? part : null;
+}
+
+function parseFacts(text: string): VaultPart | null {
+  try {
+    return checkVaultPart(JSON.parse(text));
+  } catch {
+    return null;
+  }
 }
 
 async function sealStatus(job: Job): Promise<z.infer<typeof status>> {
