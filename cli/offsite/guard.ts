@@ -6,7 +6,8 @@ const TOLERANCE_SECONDS = HOUR_SECONDS;
 /** Nothing is newer than now, but for the difference of two clocks. */
 const FUTURE_SECONDS = 300;
 const HOST = "foundation";
-const TAGS = ["set", "commit"];
+/** A set; or a marker, which names its set and says whether something is missing in it. */
+const TAGS = /^(set|commit set-[0-9a-f]{64}( degraded)?)$/;
 
 /**
  * Files among the snapshots that are none: restic passes over them when it lists, and stops at them when it restores.
@@ -53,7 +54,7 @@ function suspicionOf(snapshot: Snapshot, written: number | undefined, now: numbe
   if (seconds > now + FUTURE_SECONDS) return `is from the future: ${show(seconds)}`;
   if (Math.abs(written - seconds) > TOLERANCE_SECONDS) return `says ${show(seconds)}, and was written ${show(written)}`;
   if (hostname !== HOST) return `is of host ${hostname}, not ${HOST}`;
-  if (tags.length !== 1 || !TAGS.includes(tags[0] ?? "")) return `has the tags ${tags.join(", ") || "of nobody"}`;
+  if (!TAGS.test(tags.join(" "))) return `has the tags ${tags.join(", ") || "of nobody"}`;
   return undefined;
 }
 

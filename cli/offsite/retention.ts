@@ -17,25 +17,23 @@ export interface RetentionPlan {
 /**
  * Which snapshots go: the windows of restic's `--keep-within 14d --keep-within-daily 60d --keep-within-weekly 1y`, applied
  * to backups instead of snapshots. restic would thin out the sets and the markers that make them backups separately, and
- * could keep the marker of one and the set of another.
+ * could keep the marker of one and the set of another. A marker names its set by the tag `set-ID`.
  *
- * A marker belongs to what was captured since the marker before it; a set that a marker might mean is never given up.
- *
- * @param snapshots oldest first; both kinds, told apart by the tag `commit`
+ * @param snapshots oldest first; both kinds, markers with the tag `commit`
  * @param nowSeconds of the offsite
  */
 export function planRetention(snapshots: readonly Snapshot[], nowSeconds: number): RetentionPlan {
   const keep = new Set<string>();
   const periods = new Set<string>();
-  let stays = true;
   for (const { id, seconds, tags } of snapshots.toReversed()) {
     const ageDays = (nowSeconds - seconds) / DAY_SECONDS;
-    if (tags.includes("commit")) {
-      const names = periodsOf(seconds, ageDays);
-      stays = names.some((name) => !periods.has(name));
-      for (const name of names) periods.add(name);
+    if (ageDays <= ALL_DAYS) keep.add(id);
+    if (!tags.includes("commit")) continue;
+    const names = periodsOf(seconds, ageDays);
+    if (ageDays <= ALL_DAYS || names.some((name) => !periods.has(name))) {
+      for (const kept of [id, ...tags.flatMap((tag) => /^set-(.+)$/.exec(tag)?.[1] ?? [])]) keep.add(kept);
     }
-    if (stays || ageDays <= ALL_DAYS) keep.add(id);
+    for (const name of names) periods.add(name);
   }
   const ids = snapshots.map(({ id }) => id);
   return { keep: ids.filter((id) => keep.has(id)), forget: ids.filter((id) => !keep.has(id)) };
@@ -47,7 +45,6 @@ function periodsOf(seconds: number, ageDays: number): string[] {
   // Weeks begin on Monday; 1970-01-01 was a Thursday.
   const week = Math.floor((day + 3) / 7);
   return [
-    ...(ageDays <= ALL_DAYS ? [`at ${String(seconds)}`] : []),
     ...(ageDays <= DAILY_DAYS ? [`day ${String(day)}`] : []),
     ...(ageDays <= WEEKLY_DAYS ? [`week ${String(week)}`] : []),
   ];

@@ -337,11 +337,13 @@ describe("foundation offsite", () => {
   });
 
   test("prune refuses snapshots with forged times, and thins out whole backups once they are trusted", async () => {
+    const morning = await snapshot("set", past("09:00:00"));
+    const evening = await snapshot("set", past("21:00:00"));
     const forged = [
-      await snapshot("set", past("09:00:00")),
-      await snapshot("commit", past("09:01:00")),
-      await snapshot("set", past("21:00:00")),
-      await snapshot("commit", past("21:01:00")),
+      morning,
+      await snapshot("commit", `--tag set-${morning} ${past("09:01:00")}`),
+      evening,
+      await snapshot("commit", `--tag set-${evening} ${past("21:01:00")}`),
     ];
     const refused = await offsite("prune", "--yes");
     expect(refused.code).toBe(8);

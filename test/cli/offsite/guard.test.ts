@@ -13,7 +13,11 @@ function suspicion(changes: object, writtenSeconds = NOW - 1800): unknown {
 
 test("a snapshot of the job that was written when it says is trusted", () => {
   expect(suspicion({})).toBeUndefined();
-  expect(suspicion({ tags: ["commit"], time: "2026-11-21T12:04:00+00:00" }, NOW)).toBeUndefined();
+  for (const tags of [
+    ["commit", `set-${ID}`],
+    ["commit", `set-${ID}`, "degraded"],
+  ])
+    expect(suspicion({ tags, time: "2026-11-21T12:04:00+00:00" }, NOW)).toBeUndefined();
 });
 
 test.each([
@@ -22,6 +26,7 @@ test.each([
   [{ hostname: "box" }, "is of host box, not foundation"],
   [{ tags: undefined }, "has the tags of nobody"],
   [{ tags: ["set", "commit"] }, "has the tags set, commit"],
+  [{ tags: ["commit"] }, "has the tags commit"],
   [{ id: "b".repeat(64) }, "has no file on the offsite"],
 ])("another one is not: %j", (changes, reason) => {
   expect(suspicion(changes)).toBe(reason);

@@ -6,15 +6,18 @@ import type { Snapshot } from "../../../cli/offsite/snapshot.ts";
 const NOW = Date.parse("2026-11-21T12:00:00Z") / 1000;
 const DAY = 86_400;
 
-const snapshot = (tag: string, seconds: number): Snapshot => ({
+const snapshot = (tag: string, seconds: number, ...tags: string[]): Snapshot => ({
   id: `${tag} ${new Date(seconds * 1000).toISOString().slice(0, 16)}`,
   seconds,
   hostname: "foundation",
   paths: [],
-  tags: [tag],
+  tags: [tag, ...tags],
 });
 /** A whole backup: the set and, a minute later, its marker. */
-const backup = (seconds: number): Snapshot[] => [snapshot("set", seconds), snapshot("commit", seconds + 60)];
+function backup(seconds: number, minutes = 1): Snapshot[] {
+  const set = snapshot("set", seconds);
+  return [set, snapshot("commit", seconds + minutes * 60, `set-${set.id}`)];
+}
 const kept = (snapshots: readonly Snapshot[]): string[] => [...planRetention(snapshots, NOW).keep];
 
 describe("planRetention", () => {
@@ -47,43 +50,34 @@ describe("planRetention", () => {
     ]);
   });
 
-  it("never parts a marker from its set, also where a day ends between the two or a set has no marker", () => {
+  it("never parts a marker from its set, also where a day ends between the two", () => {
     const midnight = Date.parse("2026-10-20T00:00:00Z") / 1000;
+    const [set, commit] = backup(midnight - 1800, 45);
     const snapshots = [
       ...backup(midnight - 7200),
+      ...(set ? [set] : []),
+      // Without a marker it is no backup, although it is the last set of its day.
       snapshot("set", midnight - 600),
-      snapshot("set", midnight - 30),
-      snapshot("commit", midnight + 30),
-      snapshot("set", midnight + 3600),
+      ...(commit ? [commit] : []),
     ];
     expect(planRetention(snapshots, NOW)).toEqual({
-      keep: [
-        "set 2026-10-19T22:00",
-        "commit 2026-10-19T22:01",
-        "set 2026-10-19T23:50",
-        "set 2026-10-19T23:59",
-        "commit 2026-10-20T00:00",
-        // nothing says yet what the last one is part of
-        "set 2026-10-20T01:00",
-      ],
-      forget: [],
+      keep: ["set 2026-10-19T22:00", "commit 2026-10-19T22:01", "set 2026-10-19T23:30", "commit 2026-10-20T00:15"],
+      forget: ["set 2026-10-19T23:50"],
     });
   });
 
-  it("keeps the newest backup and every set of what it keeps, whatever there is", () => {
-    const minutes = fc.uniqueArray(fc.integer({ min: 0, max: 450 * 24 * 60 }), { maxLength: 60 });
+  it("keeps the newest backup of a year and the set of every marker that it keeps, whatever there is", () => {
+    const ages = fc.uniqueArray(fc.integer({ min: 0, max: 450 * 24 * 60 }), { maxLength: 60 });
     fc.assert(
-      fc.property(fc.array(fc.boolean(), { minLength: 60, maxLength: 60 }), minutes, (committed, ages) => {
-        const snapshots = ages
+      fc.property(ages, (minutes) => {
+        const snapshots = minutes
           .toSorted((a, b) => b - a)
-          .map((age, index) => snapshot(committed[index] ? "commit" : "set", NOW - age * 60));
+          .flatMap((age) => backup(NOW - age * 60 - 120, age % 90))
+          .toSorted((a, b) => a.seconds - b.seconds);
         const { keep, forget } = planRetention(snapshots, NOW);
-        const ids = snapshots.map(({ id }) => id);
-        expect([...keep, ...forget].sort()).toEqual(ids.toSorted());
-        for (const [index, id] of ids.entries()) {
-          const set = ids[index - 1];
-          if (id.startsWith("commit") && keep.includes(id) && set?.startsWith("set")) expect(keep).toContain(set);
-        }
+        expect([...keep, ...forget].sort()).toEqual(snapshots.map(({ id }) => id).sort());
+        for (const { id, tags } of snapshots)
+          if (tags[1] !== undefined && keep.includes(id)) expect(keep).toContain(tags[1].slice("set-".length));
         const newest = snapshots.findLast(({ tags, seconds }) => tags[0] === "commit" && NOW - seconds < 366 * DAY);
         if (newest) expect(keep).toContain(newest.id);
       }),
