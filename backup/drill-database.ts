@@ -89,12 +89,17 @@ export class PrivateServer {
     });
   }
 
-  /** Answer of a query: a line for each row, columns separated by tabs. @throws UserError (failed) */
+  /**
+   * Answer of a query: a line for each row, columns separated by tabs.
+   *
+   * @throws UserError (host) where the query does not fit the database: that is no verdict on the backup
+   */
   async query(database: string, sql: string): Promise<string> {
     const args = [...PSQL, "--field-separator", "\t", "--dbname", database, "--command", sql];
     const { exitCode, stdout, stderr } = await this.#client("psql", args, QUERY_SECONDS);
-    if (exitCode !== 0) throw bad(`database ${database}: ${lastLine(stderr) ?? "no reason given"}`);
-    return stdout.trimEnd();
+    if (exitCode === 0) return stdout.trimEnd();
+    const reason = /(?:ERROR|FATAL): +(.*)/.exec(stderr)?.[1] ?? lastLine(stderr) ?? "no reason given";
+    throw new UserError(`database ${database}: ${reason}`, "report this", EXIT.host);
   }
 
   /** Stops it at once; its data goes with the drill's directory. */

@@ -62,13 +62,13 @@ export async function drill(job: Job, { keep = false }: { keep?: boolean } = {})
 
 async function runPhases(drill: Drill): Promise<void> {
   const { record, job } = drill;
-  const commit = await record.phase("find the newest backup", () => findNewest(drill));
+  const commit = await record.phase("newest backup", () => findNewest(drill));
   if (commit === undefined) return;
   record.of(commit);
   if ((await record.phase("restore", () => restore(drill, commit))) === undefined) return;
   await record.phase("git", () => checkGit(drill, commit));
   await record.phase("Vault", () => checkVault(drill, commit));
-  const server = await record.phase("start a database server", async () => {
+  const server = await record.phase("database server", async () => {
     const started = await PrivateServer.start(job.effects.run, join(drill.directory, "server"));
     return { detail: "on a socket of its own, without a network", problems: [], value: started };
   });

@@ -16,7 +16,7 @@ const OBJECTS = [
   },
   {
     what: "attachments",
-    query: `SELECT concat_ws('/', 'attachments', left(uuid, 1), substr(uuid, 2, 1), uuid), size, '' FROM attachment WHERE size > 0`,
+    query: `SELECT concat_ws('/', 'attachments', left(uuid::text, 1), substr(uuid::text, 2, 1), uuid), size, '' FROM attachment WHERE size > 0`,
   },
 ];
 

@@ -76,6 +76,12 @@ describe.skipIf(!hasServer)("a server of its own", () => {
     const broken = join(directory, "broken.dump");
     writeFileSync(broken, "PGDMP broken");
     await expect(server.restore("other", broken)).rejects.toMatchObject({ exitCode: EXIT.failed });
-    await expect(server.query("forgejo", "SELECT * FROM nothing")).rejects.toMatchObject({ exitCode: EXIT.failed });
+  });
+
+  test("a query that does not fit the database is no verdict", async () => {
+    await expect(server.query("forgejo", "SELECT * FROM nothing")).rejects.toMatchObject({
+      message: 'database forgejo: relation "nothing" does not exist',
+      exitCode: EXIT.host,
+    });
   });
 });

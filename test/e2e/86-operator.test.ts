@@ -78,11 +78,11 @@ describe("drill", () => {
     expect(report.outcome).toBe("passed");
     expect(report.backup?.run).toBe(taken.run);
     expect(report.phases.map(({ name, outcome }) => [name, outcome])).toEqual([
-      ["find the newest backup", "passed"],
+      ["newest backup", "passed"],
       ["restore", "passed"],
       ["git", "passed"],
       ["Vault", "passed"],
-      ["start a database server", "passed"],
+      ["database server", "passed"],
       ...taken.postgres.databases.map(({ name }) => [`database ${name}`, "passed"]),
       ["package blobs", "passed"],
       ["LFS objects", "passed"],
