@@ -4,6 +4,7 @@ import { containerBreakages } from "./breakages/containers.ts";
 import { graphBreakages, stageBreakages } from "./breakages/graph.ts";
 import { Graph, type Breakages } from "./breakages/graph-copy.ts";
 import { networkBreakages } from "./breakages/networks.ts";
+import { seedBreakages } from "./breakages/seed.ts";
 import { secretBreakages } from "./breakages/secrets.ts";
 import { storageBreakages } from "./breakages/storage.ts";
 import { vaultBreakages } from "./breakages/vault.ts";
@@ -21,6 +22,7 @@ const BREAKAGES: Breakages = {
   ...commandBreakages,
   ...secretBreakages,
   ...vaultBreakages,
+  ...seedBreakages,
 };
 
 let fixture: Fixture;
