@@ -60,14 +60,15 @@ async function list(job: Job): Promise<Answer> {
 async function status({ effects, layout, plan }: Job): Promise<Answer> {
   const described = describeStatus(await readStatus(layout, plan), effects.now());
   const result = { ...described, drill: await readDrillReport(layout) };
-  const { last, commit, ageSeconds, healthy } = result;
+  const { last, commit, ageSeconds, healthy, drill: verdict } = result;
   const lines = [
     commit === null ? "backup: none yet" : `backup: newest ${commit.snapshot.slice(0, 8)}, ${String(ageSeconds)} s old`,
     ...(last === null
       ? []
       : [`backup: last run ${last.outcome}${last.reason === undefined ? "" : `: ${last.reason}`}`]),
     ...(last?.degraded ?? []).map(({ part, reason }) => `backup: degraded: ${part}: ${reason}`),
+    ...(verdict === null ? [] : [`drill: ${verdict.outcome} ${verdict.started}`]),
   ];
-  const sound = healthy && commit !== null && last?.outcome !== "degraded";
+  const sound = healthy && commit !== null && last?.outcome !== "degraded" && verdict?.outcome !== "failed";
   return { result, lines, exitCode: healthy ? (sound ? EXIT.ok : EXIT.attention) : EXIT.failed };
 }

@@ -4,7 +4,7 @@ import type { DrillReport } from "./drill-record.ts";
 import type { Job } from "./job.ts";
 import type { Layout } from "./paths.ts";
 
-const DAY_MS = 24 * 3600 * 1000;
+const HOUR_MS = 3600 * 1000;
 
 /** The verdict of the last drill on this VM; null before the first. */
 export async function readDrillReport(layout: Layout): Promise<DrillReport | null> {
@@ -15,11 +15,11 @@ export async function readDrillReport(layout: Layout): Promise<DrillReport | nul
   }
 }
 
-/** Whether a drill is due: there was none for a day. One that could not look is tried again after every backup. */
+/** Whether a drill is due: there was none for a day, or for an hour where the last one did not pass. */
 export function isDrillDue(last: DrillReport | null, now: Date): boolean {
-  if (last === null || last.outcome === "error") return true;
+  if (last === null) return true;
   const age = now.getTime() - Date.parse(last.started);
-  return age < 0 || age >= DAY_MS;
+  return age < 0 || age >= (last.outcome === "passed" ? 24 : 1) * HOUR_MS;
 }
 
 /** One drill a day beside the backups, which do not wait for it. */

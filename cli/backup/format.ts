@@ -1,6 +1,7 @@
 import Table from "cli-table3";
 import type { Checked } from "../../backup/check.ts";
 import type { Commit } from "../../backup/commit.ts";
+import type { DrillReport } from "../../backup/drill-record.ts";
 import type { MarkedSet } from "../../backup/sets.ts";
 import type { describeStatus } from "../../backup/status.ts";
 import { formatAge } from "./commits.ts";
@@ -68,9 +69,11 @@ export function formatCommit(commit: Commit): string {
   return lines.map(([label, text]) => `${label.padEnd(9)} ${text}`).join("\n");
 }
 
+type ShownStatus = ReturnType<typeof describeStatus> & { readonly drill: DrillReport | null };
+
 /** How it stands with the backups of a VM. */
-export function formatStatus(status: ReturnType<typeof describeStatus>): string {
-  const { commit, last, check, ageSeconds, everyMinutes, healthy } = status;
+export function formatStatus(status: ShownStatus): string {
+  const { commit, last, check, drill, ageSeconds, everyMinutes, healthy } = status;
   const newest = commit && `${commit.snapshot.slice(0, 8)}, ${formatAge(ageSeconds ?? 0)} old`;
   const lines: [string, string][] = [
     ["newest", `${newest ?? "none yet"}; one is due every ${String(everyMinutes)} min`],
@@ -78,10 +81,17 @@ export function formatStatus(status: ReturnType<typeof describeStatus>): string 
     ...(last ? describeRun(last) : [["last run", "none yet"] as [string, string]]),
   ];
   if (check) lines.push(["check", formatCheck(check).replace(/^check of /, "")]);
+  lines.push(["drill", drill ? describeDrill(drill) : "none yet on this VM"]);
   return lines.map(([label, text]) => `${label.padEnd(9)} ${text}`).join("\n");
 }
 
-function describeRun(last: NonNullable<ReturnType<typeof describeStatus>["last"]>): [string, string][] {
+function describeDrill({ outcome, started, seconds, backup, phases }: DrillReport): string {
+  const bad = phases.find((phase) => phase.outcome === outcome && outcome !== "passed");
+  const why = bad === undefined ? "" : `: ${bad.name}: ${bad.problems[0] ?? bad.detail}`;
+  return `${outcome} ${started}, backup ${backup?.snapshot.slice(0, 8) ?? "none"}, ${seconds.toFixed(1)} s${why}`;
+}
+
+function describeRun(last: NonNullable<ShownStatus["last"]>): [string, string][] {
   const { outcome, finished, reason, hint, degraded } = last;
   return [
     ["last run", `${outcome} ${finished}${reason === undefined ? "" : `: ${reason}`}`],

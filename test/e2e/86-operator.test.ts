@@ -96,6 +96,38 @@ describe("drill", () => {
     expect(await leftovers()).toBe("");
   });
 
+  test("a reference without its object and a row without its blob: failed, each by its name", async () => {
+    const repository = "/var/lib/gitea/git/repositories/drill/broken.git";
+    const psql = (sql: string) =>
+      onVm("docker exec -i postgres psql -qU postgres -d forgejo --set=ON_ERROR_STOP=1", sql);
+    const id = "1234567890".repeat(4);
+    const hash = "ab".repeat(32);
+    await onVm(`docker exec forgejo git init --quiet --bare ${repository}`);
+    await onVm(`docker exec -i forgejo sh -c 'cat >${repository}/refs/heads/main'`, `${id}\n`);
+    await psql(`INSERT INTO package_blob (size, hash_md5, hash_sha1, hash_sha256, hash_sha512, created_unix)
+      VALUES (7, '${hash.slice(0, 32)}', '${hash.slice(0, 40)}', '${hash}', '${hash}${hash}', extract(epoch FROM now()));\n`);
+    try {
+      expect((await foundation(["backup", "now"])).code).toBe(0);
+      const { code, stdout } = await foundation(["drill", "--json"]);
+      const { outcome, phases } = JSON.parse(stdout) as DrillReport;
+      expect([code, outcome]).toEqual([1, "failed"]);
+      expect(
+        phases.filter((phase) => phase.outcome === "failed").map(({ name, problems }) => [name, problems]),
+      ).toEqual([
+        ["git", [`drill/broken.git: refs/heads/main: leads to ${id}, which is not there`]],
+        [
+          "package blobs",
+          [`package blobs: packages/ab/ab/${hash}: the database names it, and it is not in the backup`],
+        ],
+        ["git fsck", [expect.stringMatching(/^drill\/broken\.git: error: refs\/heads\/main: invalid sha1 pointer/)]],
+      ]);
+    } finally {
+      await onVm(`docker exec forgejo rm -rf ${repository}`);
+      await psql(`DELETE FROM package_blob WHERE hash_sha256 = '${hash}';\n`);
+      expect((await foundation(["backup", "now"])).code).toBe(0);
+    }
+  });
+
   test("Ctrl-C ends it and leaves nothing on the VM", async () => {
     const argv = ["cli/main.ts", "drill", "--stack", "sandbox", "--config-file", files.config];
     const env = { ...process.env, ...stackEnvironment({ paths, environment: process.env }) };

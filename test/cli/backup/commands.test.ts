@@ -117,8 +117,10 @@ without   vault: vault: sealed; there is no snapshot
 test("status: exit code 2 where there is something to do", async () => {
   const last = { outcome: "degraded", finished: "2026-01-31T12:00:16Z", degraded: commit.degraded };
   const check = { part: "3/28", finished: "2026-01-31T01:00:00Z" };
+  const found = { name: "git", outcome: "failed", detail: "2 repositories", problems: ["a/b.git: packed-refs"] };
+  const drill = { outcome: "failed", started: "2026-01-31T02:00:00Z", seconds: 17, backup: commit, phases: [found] };
   const newest = { run: commit.run, snapshot: commit.snapshot, finished: commit.finished };
-  job({ commit: newest, last, check, ageSeconds: 700, everyMinutes: 15, healthy: true }, { code: 2 });
+  job({ commit: newest, last, check, ageSeconds: 700, everyMinutes: 15, healthy: true, drill }, { code: 2 });
   expect(await run("backup", "status")).toEqual({
     exitCode: EXIT.attention,
     stderr: "",
@@ -127,6 +129,7 @@ health    good
 last run  degraded 2026-01-31T12:00:16Z
 without   vault: vault: sealed; there is no snapshot
 check     3/28: nothing wrong (2026-01-31T01:00:00Z)
+drill     failed 2026-01-31T02:00:00Z, backup cccccccc, 17.0 s: git: a/b.git: packed-refs
 `,
   });
 });
