@@ -12,10 +12,10 @@ import { addStackOptions, loadStack, stackFilePath, type StackOptions } from "..
 const EXIT_STATUS = `
 EXIT STATUS
   0    done; status: the newest backup is recent and whole
-  1    the backup or the check failed
+  1    the backup or the check failed; there is no such backup
   2    the backup is there and something is missing in it or late; or the stack has no offsite
   7    the VM or the offsite cannot be reached, or the container backup does not run
-  64   no such backup
+  64   wrong command line
   130  stopped by Ctrl-C; a backup that runs on the VM goes on there`;
 
 interface JsonOptions extends StackOptions {
