@@ -2,6 +2,7 @@ import { randomInt } from "node:crypto";
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
+import type { Commit } from "../../backup/commit.ts";
 import { createRun } from "../../cli/exec.ts";
 import { openStack, type OpenStack } from "../../cli/stack.ts";
 import { collectContext, type VerifyContext } from "../../cli/verify/context.ts";
@@ -18,7 +19,7 @@ let stack: OpenStack;
 let load: Load;
 let before: Seen;
 /** the newest backup of before */
-let commit: { snapshot: string; run: string };
+let commit: Commit;
 let secretRows: string;
 
 async function openContext(): Promise<VerifyContext> {
@@ -43,6 +44,12 @@ async function openContext(): Promise<VerifyContext> {
 /** The job's own program in its container. */
 const job = (args: string): Promise<string> => onVm(`docker exec backup node /opt/backup/job.mjs ${args}`);
 
+async function newestCommit(): Promise<Commit> {
+  const [newest] = JSON.parse(await job("list --json")) as { commit: Commit }[];
+  if (newest === undefined) throw new Error("no backup");
+  return newest.commit;
+}
+
 /** Rows that the forge has encrypted under its SECRET_KEY, and that key. */
 async function encryptedRows(): Promise<string> {
   const rows = await onVm(
@@ -60,8 +67,7 @@ beforeAll(async () => {
   before = await lookAt(context, load);
   secretRows = await encryptedRows();
   await job("run");
-  const [newest = { snapshot: "" }] = JSON.parse(await job("list --json")) as { snapshot: string }[];
-  commit = JSON.parse(await job(`info ${newest.snapshot} --json`)) as typeof commit;
+  commit = await newestCommit();
 });
 
 /** The VM and everything that the operator's machine knows of it; the key files, the offsite and the configuration stay. */
@@ -125,8 +131,9 @@ describe("a VM that is gone", () => {
     expect(await onVm("ls /var/lib/foundation/seed")).not.toContain("vault.snap");
     // It backs up as the one before it did, and tells itself from it.
     await job("run");
-    const [newest] = JSON.parse(await job("list --json")) as { snapshot: string }[];
-    expect(newest?.snapshot).not.toBe(commit.snapshot);
+    const newest = await newestCommit();
+    expect(newest.snapshot).not.toBe(commit.snapshot);
+    expect(newest.vmId).not.toBe(commit.vmId);
   });
 });
 
