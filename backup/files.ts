@@ -1,7 +1,6 @@
-import { randomUUID } from "node:crypto";
-import { createHash } from "node:crypto";
+import { createHash, randomUUID } from "node:crypto";
 import { createReadStream } from "node:fs";
-import { open, readFile, rename, rm } from "node:fs/promises";
+import { open, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 
 /** Writes a file so that a reader sees the old or the new content, and a power cut leaves one of them. */
@@ -23,10 +22,16 @@ export async function replaceFile(path: string, content: string): Promise<void> 
   await syncDirectory(dirname(path));
 }
 
-/** As {@link replaceFile}, but leaves a file alone that is as it should be: restic then need not read it again. */
+/**
+ * Writes a file that can be made again, and leaves one alone that is as it should be: restic then need not read it.
+ * Not durable: a thousand of these would take longer than everything else, and what a power cut takes is written again.
+ */
 export async function replaceIfDifferent(path: string, content: string): Promise<void> {
   const current = await readFile(path, "utf8").catch(() => undefined);
-  if (current !== content) await replaceFile(path, content);
+  if (current === content) return;
+  const temporary = `${path}.${randomUUID()}.new`;
+  await writeFile(temporary, content, { flag: "wx", mode: 0o600 });
+  await rename(temporary, path);
 }
 
 /** Makes a rename in a directory durable. */

@@ -58,7 +58,8 @@ describe("a run", () => {
     );
     expect(git.repositories).toBe(Number(repositories));
     expect(s3["forgejo"]?.objects).toBeGreaterThan(0);
-    expect(snapshot).toMatchObject({ n: 5, t: 3 });
+    const { n, t } = JSON.parse(await onVm("docker exec vault vault status -format=json")) as { n: number; t: number };
+    expect(snapshot).toMatchObject({ n, t });
     const forge = postgres.databases.find(({ name }) => name === "forgejo");
     const users = await onVm(`docker exec postgres psql -U postgres -d forgejo -Atc 'SELECT count(*) FROM "user"'`);
     expect(forge?.tables["public.user"]).toBe(Number(users));
@@ -209,8 +210,8 @@ describe("while repositories are written to all the time", () => {
 
   /** Restores the repositories of a snapshot, with or without their manifests, and has git look at each. */
   async function corrupt(snapshot: string, manifest: boolean): Promise<number> {
-    const target = "/var/lib/backup/restored";
-    const volume = "/var/lib/docker/volumes/backup-data/_data/restored";
+    const target = `/var/lib/backup/restored-${snapshot.slice(0, 8)}`;
+    const volume = target.replace("/var/lib/backup", "/var/lib/docker/volumes/backup-data/_data");
     const paths = ["/sources/forgejo/git/repositories/load", "/var/lib/backup/stage/refs/load"];
     await onVm(
       restic(
@@ -253,7 +254,7 @@ describe("while repositories are written to all the time", () => {
 test("no secret is in the container's description, its processes or its log", async () => {
   const running = job("run", "--json");
   const looks: string[] = [];
-  for (let look = 0; look < 10; look += 1) looks.push(await onVm("docker top backup -eo args"));
+  for (let look = 0; look < 10; look += 1) looks.push(await onVm("docker top backup -eo pid,args"));
   await running;
   const shown = [
     ...looks,
