@@ -22,7 +22,8 @@ export async function checkRepository(job: Job, part: string | undefined): Promi
   let reason: string | undefined;
   try {
     const subset = part === undefined ? [] : [`--read-data-subset=${part}`];
-    await restic.run(["check", "--retry-lock", "10m", ...subset], { timeoutSeconds: CHECK_SECONDS });
+    // Not longer: backups wait for this check, and a lock that somebody left behind stands for half an hour.
+    await restic.run(["check", "--retry-lock", "30s", ...subset], { timeoutSeconds: CHECK_SECONDS });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     reason = error.message;

@@ -152,6 +152,8 @@ run_server() { # PORT SERVER MAX_BYTES
   if [ "$state" != "true $fingerprint" ]; then
     # Also ends what a VM that was just locked out is still sending.
     docker rm --force offsite >/dev/null 2>&1 || true
+    # Nobody is connected now, and restic would respect the locks of a VM that is gone for half an hour.
+    find "$base/data/$user/locks" -type f -delete
     docker run --detach --name offsite --restart unless-stopped --label "foundation.owner=$owner" \
       --label "foundation.fingerprint=$fingerprint" --user 1000:1000 --read-only --cap-drop ALL \
       --security-opt no-new-privileges --log-opt max-size=10m --log-opt max-file=3 --publish "0.0.0.0:$1:8000" \

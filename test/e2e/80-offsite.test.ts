@@ -303,7 +303,10 @@ describe("a VM that was replaced", () => {
   test("is locked out by its successor, cannot come back by itself, and can be told to", async () => {
     const generations = `${BASE}/generations.jsonl`;
     const before = await readOffsite(`cat ${generations}`);
+    const locks = `${BASE}/data/${account.user}/locks`;
+    await readOffsite(`echo left behind >${locks}/${"0".repeat(64)}`);
     expect(await serve(successor)).toMatchObject({ code: 0 });
+    expect(await readOffsite(`ls ${locks}`)).toBe("");
     expect(await status("GET", `/${account.user}/config`)).toBe(401);
     expect(
       await status("GET", `/${account.user}/config`, { auth: `${account.user}:${keys.offsite.password(successor)}` }),
