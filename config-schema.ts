@@ -12,20 +12,24 @@ const address = text("a host name or an IPv4 address").refine(
   (value) => HOST_NAME.test(value) || IPV4.test(value) || /^[a-z0-9][a-z0-9-]*$/.test(value),
   "is not a host name or an IPv4 address",
 );
-const sshTarget = z.strictObject(
-  {
-    address,
-    user: text("a user name")
-      .regex(/^[a-z_][a-z0-9_-]{0,31}$/, "is not a user name")
-      .default("root"),
-    port: port.default(22),
-    hostKey: text("a public host key").regex(
-      /^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/]{60,}={0,2}$/,
-      "is not a public host key (type and base64, without a comment)",
-    ),
-  },
-  "is not an object",
-);
+const sshTarget = {
+  address,
+  user: text("a user name")
+    .regex(/^[a-z_][a-z0-9_-]{0,31}$/, "is not a user name")
+    .default("root"),
+  port: port.default(22),
+  hostKey: text("a public host key").regex(
+    /^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/]{60,}={0,2}$/,
+    "is not a public host key (type and base64, without a comment)",
+  ),
+};
+const offsite = z.strictObject({
+  ...sshTarget,
+  restPort: port.default(8000),
+  maxSize: text("a size")
+    .regex(/^[1-9]\d{0,5}[MGT]$/, "is not a size such as 500G or 2T")
+    .optional(),
+});
 // Only characters that mean nothing to a shell, to JSON and to the web server's configuration, into all of which it goes.
 const email = text("an e-mail address").regex(/^[\w.+-]+@[\w-]+(\.[\w-]+)+$/, "is not an e-mail address");
 const filePath = text("an absolute path on the VM").regex(
@@ -54,7 +58,7 @@ export const schema = z.strictObject({
       "is not an object",
     )
     .default({}),
-  host: sshTarget,
+  host: z.strictObject(sshTarget, "is not an object"),
   tls: z.discriminatedUnion(
     "mode",
     [
@@ -70,7 +74,7 @@ export const schema = z.strictObject({
     ],
     "is not one of: internal, acme, files",
   ),
-  offsite: z.union([z.literal("none"), sshTarget], "is neither a second host nor none"),
+  offsite: z.union([z.literal("none"), offsite], "is neither a second host nor none"),
   forge: z.strictObject(
     {
       admin: forgeName.refine((name) => !RESERVED_FORGE_NAMES.includes(name), "is a name that the forge reserves"),
@@ -94,6 +98,13 @@ export const schema = z.strictObject({
       "is not an object",
     )
     .default({ every: "15m" }),
+  seed: text("auto, fresh, a snapshot id or a time")
+    .regex(
+      /^(auto|fresh|[0-9a-f]{8,64}|\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d))$/,
+      "is not auto, fresh, a snapshot id (8 to 64 hex digits) or a time (2026-01-31T12:00:00Z)",
+    )
+    .refine((value) => !value.includes("T") || !Number.isNaN(Date.parse(value)), "is not a time of any day")
+    .default("auto"),
   images: z.partialRecord(z.enum(Object.keys(IMAGES) as ImageName[]), imageReference, "is not an object").default({}),
   registryMirror: text("a registry address")
     .regex(/^[a-z0-9][a-z0-9.-]*(:\d+)?(\/[a-z0-9._/-]+)?$/, "is not a registry address (host:port/path, no scheme)")

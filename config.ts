@@ -22,13 +22,21 @@ export type Tls =
   | { readonly mode: "acme"; readonly email: string; readonly directory: string }
   | { readonly mode: "files"; readonly certificate: string; readonly key: string };
 
+/** The second host, on which the backups are kept. */
+export interface Offsite extends SshTarget {
+  /** TCP port of the REST server */
+  readonly restPort: number;
+  /** more than this it does not take in */
+  readonly maxSizeBytes?: number;
+}
+
 /** The whole, validated configuration of one stack. Nothing else in the program reads configuration. */
 export interface Config {
   readonly domain: string;
   readonly sites: Sites;
   readonly host: SshTarget;
   readonly tls: Tls;
-  readonly offsite: SshTarget | "none";
+  readonly offsite: Offsite | "none";
   readonly forge: {
     readonly admin: string;
     readonly adminEmail: string;
@@ -38,6 +46,8 @@ export interface Config {
   readonly size: Size;
   readonly sizing: Sizing;
   readonly backup: { readonly everyMinutes: number };
+  /** what empty volumes are filled with: `auto` (newest backup, if there is one), `fresh`, a snapshot id, an ISO time */
+  readonly seed: string;
   /** full references `repo:tag@sha256:…`, after overrides and mirror */
   readonly images: Readonly<Record<ImageName, string>>;
   readonly runner: { readonly enabled: boolean };
@@ -70,6 +80,8 @@ const EXAMPLES: Record<string, string> = {
   "offsite.user": "root",
   "offsite.port": "22",
   "offsite.hostKey": '"$(ssh-keyscan -t ed25519 ADDRESS | cut -d" " -f2-)"',
+  "offsite.restPort": "8000",
+  "offsite.maxSize": "500G",
   forge: "--path foundation:forge.admin operator",
   "forge.admin": "operator",
   "forge.adminEmail": "ops@example.org",
@@ -78,6 +90,7 @@ const EXAMPLES: Record<string, string> = {
   size: "s",
   backup: "--path foundation:backup.every 15m",
   "backup.every": "15m",
+  seed: "auto",
   images: "--path foundation:images.caddy repo:tag@sha256:DIGEST",
   "images.*": "repo:tag@sha256:DIGEST",
   registryMirror: "registry.example.org:5000",
@@ -179,6 +192,8 @@ function contradictions(config: Parsed): Problem[] {
     refuse("offsite.address", `is the VM itself, a backup there is lost with it: ${offsite.address}`);
   if (offsite !== "none" && offsite.hostKey === host.hostKey && offsite.address !== host.address)
     refuse("offsite.hostKey", "is the VM's own host key, so both names are one machine");
+  if (offsite !== "none" && offsite.restPort === offsite.port)
+    refuse("offsite.restPort", `is the offsite's own SSH port: ${String(offsite.port)}`);
   const names = siteNames(config);
   const secluded = Object.values<string>({ ...names }).find((name) => NOT_PUBLIC.test(name));
   if (tls.mode === "acme" && secluded !== undefined)
@@ -204,6 +219,8 @@ function contradictions(config: Parsed): Problem[] {
 }
 
 const dirname = (path: string): string => path.slice(0, path.lastIndexOf("/"));
+const UNIT_BYTES = { M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 };
+const toBytes = (size: string): number => parseInt(size, 10) * UNIT_BYTES[size.at(-1) as keyof typeof UNIT_BYTES];
 const toMinutes = (interval: string): number => parseInt(interval, 10) * (interval.endsWith("h") ? 60 : 1);
 
 function siteNames({ domain, sites }: Pick<Parsed, "domain" | "sites">): Sites {
@@ -222,15 +239,20 @@ function complete(config: Parsed): Config {
       config.images[name as ImageName] ?? (config.registryMirror ? mirrored(pin, config.registryMirror) : pin),
     ]),
   ) as Record<ImageName, string>;
-  const { sites: _sites, subnet, backup, registryMirror: _mirror, ...rest } = config;
+  const { sites: _sites, subnet, backup, offsite, registryMirror: _mirror, ...rest } = config;
   return {
     ...rest,
     sites: siteNames(config),
     sizing: SIZES[config.size],
     backup: { everyMinutes: toMinutes(backup.every) },
+    offsite: offsite === "none" ? offsite : completeOffsite(offsite),
     images,
     subnetPrefix: subnet.split(".").slice(0, 2).join("."),
   };
+}
+
+function completeOffsite({ maxSize, ...rest }: Exclude<Parsed["offsite"], "none">): Offsite {
+  return maxSize === undefined ? rest : { ...rest, maxSizeBytes: toBytes(maxSize) };
 }
 
 /** `docker.io/library/caddy:…` behind `mirror:5000` is `mirror:5000/library/caddy:…`: the registry's host is replaced. */

@@ -13,7 +13,8 @@ const modules = {
     message: "Components describe resources; they never look at the machine that runs the program.",
   },
   siblings: {
-    regex: "^\\./(?!(service|secret-files|vm|topology|images|landing-page)\\.ts$)",
+    regex:
+      "^\\./(?!(service|secret-files|vm|topology|images|landing-page|backup-source|backup-plan|forgejo-backup)\\.ts$)",
     message: "Components meet in index.ts by passing outputs, not by importing each other.",
   },
   config: {
@@ -94,7 +95,9 @@ export default defineConfig(
     files: ["index.ts"],
     rules: {
       "no-restricted-syntax": ["error", ...inThePulumiProgram, containers],
-      "max-lines": ["error", { max: 80 }],
+      "max-lines": ["error", { max: 110 }],
+      // One line after the other, in the order of the stages: shorter functions would only hide the order.
+      "max-lines-per-function": ["error", { max: 80, skipBlankLines: true, skipComments: true }],
     },
   },
   { files: ["config.ts"], rules: { "no-restricted-globals": "off" } },

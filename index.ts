@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { offsiteStages } from "./backup-stages.ts";
 import { Caddy } from "./components/caddy.ts";
 import { CertificateAuthority } from "./components/certificate-authority.ts";
 import { Credentials } from "./components/credentials.ts";
@@ -9,9 +10,11 @@ import { Networks } from "./components/network.ts";
 import { Postgres } from "./components/postgres.ts";
 import { Runner } from "./components/runner.ts";
 import { Rustfs } from "./components/rustfs.ts";
-import { VaultConfig } from "./components/vault-config.ts";
+import { READERS, VaultConfig } from "./components/vault-config.ts";
 import { Vault, VaultReady } from "./components/vault.ts";
+import { SERVICE_VOLUMES } from "./components/topology.ts";
 import { dockerProvider, SCRIPTS, type Vm } from "./components/vm.ts";
+import { Volumes } from "./components/volumes.ts";
 import { readInputs } from "./config.ts";
 import { deriveSecrets } from "./keys/derive.ts";
 import { openKeyFile } from "./keys/keyfile.ts";
@@ -30,44 +33,62 @@ async function foundation(): Promise<Record<string, unknown>> {
   const provider = dockerProvider(vm);
   const after = (...dependsOn: pulumi.Resource[]) => ({ provider, dependsOn });
   if (!pulumi.runtime.isDryRun()) await openVaultTunnel(target, vaultTunnelPort);
-  if (config.offsite === "none") await pulumi.log.warn("offsite is none: there is no backup outside this VM");
-  const { runner: runnerImage, ...serviceImages } = images;
+  const withBackup = config.offsite !== "none";
+  if (!withBackup) await pulumi.log.warn("offsite is none: there is no backup outside this VM");
+  const { runner: runnerImage, restic: _restic, restServer: _restServer, node: _node, ...serviceImages } = images;
 
   // 0 host
-  const hostArgs = { forgeSshPort: forge.sshPort, containers: Object.keys(images), minimum: sizing.host };
-  const host = new Host("host", { vm, ...hostArgs });
+  const host = new Host("host", { vm, forgeSshPort: forge.sshPort, minimum: sizing.host });
 
-  // 1 networks, images, certificates, credentials
+  // 1 networks, volumes, images, certificates, credentials
   const networks = new Networks("networks", vm, after(host));
+  const volumes = new Volumes("volumes", vm, SERVICE_VOLUMES, after(host)).created;
   const image = new Images("images", serviceImages, after(host)).pulled;
   const ca = new CertificateAuthority("certificate-authority", caKeys);
   const credentials = new Credentials("credentials").values;
 
   // 2 stores
-  const postgresArgs = { image: image.postgres, limits: sizing.postgres, credentials };
+  const postgresArgs = {
+    image: image.postgres,
+    volume: volumes["postgres-data"],
+    limits: sizing.postgres,
+    credentials,
+    withBackup,
+  };
   const postgres = new Postgres("postgres", { vm, ...postgresArgs }, after(networks));
-  const rustfs = new Rustfs("rustfs", { vm, image: image.rustfs, ...sizing.rustfs, credentials }, after(networks));
-  const vaultArgs = { image: image.vault, ...sizing.vault, publicUrl: urls(config).vault };
+  const rustfsData = { image: image.rustfs, volume: volumes["rustfs-data"], withBackup };
+  const rustfs = new Rustfs("rustfs", { vm, ...rustfsData, ...sizing.rustfs, credentials }, after(networks));
+  const vaultArgs = { image: image.vault, volumes, withBackup, ...sizing.vault, publicUrl: urls(config).vault };
   const vault = new Vault("vault", { vm, ...vaultArgs }, after(networks));
 
+  // 2 offsite, 3 what the stores start with
+  const stagesArgs = { config, keys, vm, host, postgres: image.postgres, ca, credentials, volumes, after };
+  const stages = config.offsite === "none" ? undefined : offsiteStages(stagesArgs, config.offsite);
+  const seeded = stages ? [stages.seed(postgres, rustfs)] : [];
+
   // 4 Vault opened and filled
-  const ready = new VaultReady("vault-ready", { vm, stack, keyDirectory, container: vault.container }, after(vault));
-  const secrets = mirroredSecrets(config, keys, credentials);
+  const readyArgs = { stack, keyDirectory, container: vault.container, readers: Object.keys(READERS) };
+  const ready = new VaultReady("vault-ready", { vm, ...readyArgs }, after(vault, ...seeded));
+  const secrets = mirroredSecrets(config, keys, credentials, host.vmId);
   new VaultConfig("vault-config", { tunnelPort: vaultTunnelPort, appRole, secrets }, { dependsOn: [ready] });
 
   // 5 forge
-  const forgeArgs = { image: image.forgejo, limits: sizing.forgejo, forge, sites, credentials, keys: forgeKeys };
-  const forgejo = new Forgejo("forgejo", { vm, ...forgeArgs }, after(postgres, rustfs));
+  const forgeData = { image: image.forgejo, volume: volumes["forgejo-data"] };
+  const forgeArgs = { ...forgeData, limits: sizing.forgejo, forge, sites, credentials, keys: forgeKeys };
+  const forgejo = new Forgejo("forgejo", { vm, ...forgeArgs }, after(postgres, rustfs, ...seeded));
 
   // 6 web server
   const site = { sites, tls: config.tls, landing: landing(config, keys), withRunner: config.runner.enabled };
-  const caddyArgs = { image: image.caddy, ...sizing.caddy, ca, intermediateKeyPem: caKeys.intermediateKeyPem };
+  const caddyData = { image: image.caddy, volume: volumes["caddy-data"] };
+  const caddyArgs = { ...caddyData, ...sizing.caddy, ca, intermediateKeyPem: caKeys.intermediateKeyPem };
   const caddy = new Caddy("caddy", { vm, ...caddyArgs, ...site }, after(forgejo));
 
-  // 7 runner
+  // 7 backup, runner
+  stages?.backup(postgres, rustfs, vault, forgejo, caddy);
   if (config.runner.enabled) {
     const image = new Images("runner-image", { runner: runnerImage }, after(host)).pulled.runner;
-    const runnerArgs = { image, ...sizing.runner, forge, site: sites.git, caCertificate: ca.rootCertificate };
+    const volume = new Volumes("runner-volumes", vm, ["runner-data"], after(host)).created["runner-data"];
+    const runnerArgs = { image, volume, ...sizing.runner, forge, site: sites.git, caCertificate: ca.rootCertificate };
     new Runner("runner", { vm, ...runnerArgs, credentials }, after(forgejo, caddy));
   }
 

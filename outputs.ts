@@ -43,6 +43,7 @@ export function mirroredSecrets(
   config: Config,
   keys: DerivedSecrets,
   generated: Credentials["values"],
+  vmId: pulumi.Output<string>,
 ): Record<string, Record<string, pulumi.Input<string>>> {
   const { sites, forge } = config;
   return {
@@ -59,8 +60,14 @@ export function mirroredSecrets(
       secretKey: generated["s3-secret-key"],
       endpoint: `https://${sites.s3}`,
     },
-    "offsite/restic": { password: keys.restic.password },
-    "offsite/server": { username: keys.offsite.username, password: keys.offsite.password },
+    ...(config.offsite === "none" ? {} : offsiteSecrets(keys, vmId)),
+  };
+}
+
+function offsiteSecrets({ offsite, restic }: DerivedSecrets, vmId: pulumi.Output<string>) {
+  return {
+    "offsite/restic": { password: restic.password },
+    "offsite/server": { username: offsite.username, password: pulumi.secret(vmId.apply(offsite.password)) },
   };
 }
 

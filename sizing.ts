@@ -19,6 +19,8 @@ export interface Sizing {
   };
   readonly runner: ServiceLimits;
   readonly caddy: ServiceLimits;
+  /** a drill runs a database server beside restic in it */
+  readonly backup: ServiceLimits;
   /** what the VM must have; the preflight refuses less disk and warns about less memory */
   readonly host: { readonly memoryMiB: number; readonly diskGiB: number };
 }
@@ -35,6 +37,7 @@ export const SIZES = {
     forgejo: { memoryMiB: 1024, databaseConnections: 20 },
     runner: { memoryMiB: 512 },
     caddy: { memoryMiB: 256 },
+    backup: { memoryMiB: 768 },
     host: { memoryMiB: 3500, diskGiB: 10 },
   },
   m: {
@@ -44,6 +47,7 @@ export const SIZES = {
     forgejo: { memoryMiB: 3072, databaseConnections: 40 },
     runner: { memoryMiB: 1024 },
     caddy: { memoryMiB: 512 },
+    backup: { memoryMiB: 1024 },
     host: { memoryMiB: 7500, diskGiB: 40 },
   },
   l: {
@@ -53,6 +57,7 @@ export const SIZES = {
     forgejo: { memoryMiB: 8192, databaseConnections: 80 },
     runner: { memoryMiB: 2048 },
     caddy: { memoryMiB: 1024 },
+    backup: { memoryMiB: 2048 },
     host: { memoryMiB: 15500, diskGiB: 100 },
   },
 } as const satisfies Record<string, Sizing>;

@@ -1,6 +1,8 @@
 import { spawn, type ChildProcess } from "node:child_process";
+import { createWriteStream } from "node:fs";
 import { constants } from "node:os";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
 import { EXIT, UserError } from "../errors.ts";
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -20,6 +22,10 @@ export interface RunOptions {
   readonly env?: Environment;
   readonly directory?: string;
   readonly timeoutSeconds?: number;
+  /** called with each line of standard error as it comes */
+  readonly onLine?: (line: string) => void;
+  /** where standard output goes, byte for byte; a new file that only its owner can read. The result then has none of it. */
+  readonly outputFile?: string;
   /** run it although Ctrl-C was pressed: for cleaning up */
   readonly evenIfInterrupted?: boolean;
 }
@@ -49,7 +55,7 @@ export function createRun(environment: Environment, interrupted: AbortSignal): R
     // a program may end without reading all of its input; its exit code says the rest
     child.stdin?.on("error", () => undefined).end(input);
     try {
-      return await finish(child, stop);
+      return await finish(child, stop, options);
     } catch (error) {
       if (evenIfInterrupted || !interrupted.aborted) {
         if (stop.aborted) throw new UserError(`${program}: no result in ${timeoutSeconds} s`, "run the command again");
@@ -60,7 +66,11 @@ export function createRun(environment: Environment, interrupted: AbortSignal): R
   };
 }
 
-function finish(child: ChildProcess, stop: AbortSignal): Promise<Finished> {
+function finish(
+  child: ChildProcess,
+  stop: AbortSignal,
+  { onLine, outputFile }: Pick<RunOptions, "onLine" | "outputFile">,
+): Promise<Finished> {
   return new Promise((resolve, reject) => {
     const kill = () => {
       child.kill("SIGKILL");
@@ -72,13 +82,21 @@ function finish(child: ChildProcess, stop: AbortSignal): Promise<Finished> {
     if (stop.aborted) kill();
     stop.addEventListener("abort", kill, { once: true });
     const output = { stdout: [] as Buffer[], stderr: [] as Buffer[] };
-    child.stdout?.on("data", (chunk: Buffer) => output.stdout.push(chunk));
+    const file = outputFile === undefined ? undefined : createWriteStream(outputFile, { flags: "wx", mode: 0o600 });
+    if (file) child.stdout?.pipe(file.on("error", reject));
+    else child.stdout?.on("data", (chunk: Buffer) => output.stdout.push(chunk));
     child.stderr?.on("data", (chunk: Buffer) => output.stderr.push(chunk));
+    if (onLine && child.stderr) createInterface({ input: child.stderr }).on("line", onLine);
     child.on("error", reject);
     child.on("close", (code) => {
       stop.removeEventListener("abort", kill);
       const text = (chunks: Buffer[]) => Buffer.concat(chunks).toString();
-      resolve({ exitCode: code ?? 1, stdout: text(output.stdout), stderr: text(output.stderr) });
+      const end = () => {
+        resolve({ exitCode: code ?? 1, stdout: text(output.stdout), stderr: text(output.stderr) });
+      };
+      // what the program wrote may not be on the disk yet
+      if (file && !file.writableFinished) file.on("finish", end);
+      else end();
     });
   });
 }

@@ -4,10 +4,16 @@ import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import manifest from "../package.json" with { type: "json" };
 import { EXIT, UserError } from "../errors.ts";
+import { backupImageCommand } from "./commands/backup-image.ts";
+import { backupCommand } from "./commands/backup.ts";
 import { credsCommand } from "./commands/creds.ts";
+import { drCommand } from "./commands/dr.ts";
+import { drillCommand } from "./commands/drill.ts";
 import { initCommand } from "./commands/init.ts";
+import { offsiteCommand } from "./commands/offsite.ts";
 import { passthroughCommand } from "./commands/passthrough.ts";
 import { preflightCommand } from "./commands/preflight.ts";
+import { restoreCommand } from "./commands/restore.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { createRun, createRunScript } from "./exec.ts";
 import type { Shell } from "./shell.ts";
@@ -42,14 +48,22 @@ function createProgram(shell: Shell): Command {
     .addCommand(preflightCommand(shell))
     .addCommand(verifyCommand(shell))
     .addCommand(credsCommand(shell))
+    .addCommand(backupCommand(shell))
+    .addCommand(restoreCommand(shell))
+    .addCommand(drillCommand(shell))
+    .addCommand(drCommand(shell))
+    .addCommand(offsiteCommand(shell))
+    .addCommand(backupImageCommand(shell), { hidden: true })
     .addCommand(passthroughCommand(shell, "vault", "unseal-helper/main.ts", vault))
     .addCommand(passthroughCommand(shell, "sandbox", "sandbox/main.ts", sandbox));
-  for (const command of [program, ...program.commands]) {
-    command
-      .exitOverride()
-      .showHelpAfterError(`hint: ${command === program ? "" : "foundation "}${command.name()} --help`);
-  }
+  reportErrors(program, "");
   return program;
+}
+
+function reportErrors(command: Command, prefix: string): void {
+  const name = `${prefix}${command.name()}`;
+  command.exitOverride().showHelpAfterError(`hint: ${name} --help`);
+  for (const child of command.commands) reportErrors(child, `${name} `);
 }
 
 function createShell(interrupted: AbortSignal): Shell {

@@ -25,6 +25,15 @@ export async function runOnVm(
   return finished;
 }
 
+/** A command line for the other host's shell that runs as root there; the words stay as they are. */
+export function rootCommand({ user }: SshTarget, argv: readonly string[]): string {
+  return [...(user === "root" ? [] : ["sudo", "-n"]), ...argv].map(quote).join(" ");
+}
+
+function quote(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 /** Turns ssh's words into what is wrong and what to do. */
 export function connectionError(where: string, target: SshTarget, stderr: string): UserError {
   const destination = `${target.user}@${target.address}:${target.port}`;

@@ -100,6 +100,11 @@ export function readStackFile(shell: Shell, options: StackOptions): Record<strin
   );
 }
 
+/** Absolute path of a stack's configuration. */
+export function stackFilePath(shell: Shell, options: StackOptions): string {
+  return stackFile(shell, options).path;
+}
+
 function stackFile(shell: Shell, { stack, configFile }: StackOptions): { path: string; shown: string } {
   const path = resolve(shell.projectDirectory, configFile ?? join(`Pulumi.${stack}.yaml`));
   const short = relative(shell.projectDirectory, path);

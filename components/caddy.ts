@@ -1,8 +1,10 @@
+import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { BackupSource } from "./backup-source.ts";
 import { landingPage, type LandingPage } from "./landing-page.ts";
 import type { PulledImage } from "./images.ts";
 import { deliverFiles } from "./secret-files.ts";
-import { dataVolume, service, type Attachment } from "./service.ts";
+import { service, type Attachment } from "./service.ts";
 import { ENDPOINTS } from "./topology.ts";
 import type { Vm } from "./vm.ts";
 
@@ -23,6 +25,7 @@ export type CaddyTls =
 interface CaddyArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
+  readonly volume: docker.Volume;
   readonly memoryMiB: number;
   readonly sites: CaddySites;
   readonly tls: CaddyTls;
@@ -40,6 +43,7 @@ interface CaddyArgs {
 /** The only public door: TLS, and nothing that the services behind it would have to know about it. */
 export class Caddy extends pulumi.ComponentResource {
   static readonly stage = 6;
+  static readonly backup: BackupSource = { volumes: [{ volume: "caddy-data", by: "files" }] };
 
   constructor(name: string, args: CaddyArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Caddy", name, {}, opts);
@@ -70,7 +74,7 @@ export class Caddy extends pulumi.ComponentResource {
         image: args.image,
         memoryMiB: args.memoryMiB,
         files,
-        volumes: { "/data": dataVolume("caddy-data", vm, parent) },
+        volumes: { "/data": args.volume },
         hostDirectories: certificates,
         networks: attachments(sites, args.withRunner),
       },

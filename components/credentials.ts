@@ -3,6 +3,7 @@ import * as random from "@pulumi/random";
 
 /** Length in characters of every credential that is generated. */
 const LENGTHS = {
+  "backup-database-password": 40,
   "forgejo-admin-password": 32,
   "forgejo-database-password": 40,
   "forgejo-internal-token": 64,

@@ -1,15 +1,17 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
+import { FORGEJO_BACKUP } from "./forgejo-backup.ts";
 import type { PulledImage } from "./images.ts";
 import { deliverFiles, type DeliveredFiles } from "./secret-files.ts";
-import { dataVolume, service } from "./service.ts";
+import { service } from "./service.ts";
 import { ENDPOINTS, S3_REGION, subnet } from "./topology.ts";
 import { script, type Vm } from "./vm.ts";
 
 interface ForgejoArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
+  readonly volume: docker.Volume;
   readonly limits: { readonly memoryMiB: number; readonly databaseConnections: number };
   /** public host names; the only ones that webhooks may call */
   readonly sites: Readonly<Record<"home" | "git" | "vault" | "s3", string>>;
@@ -61,6 +63,7 @@ export interface AppIni {
 /** The forge: git, Actions, OCI and npm registry. */
 export class Forgejo extends pulumi.ComponentResource {
   static readonly stage = 5;
+  static readonly backup = FORGEJO_BACKUP;
 
   constructor(name: string, args: ForgejoArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Forgejo", name, {}, opts);
@@ -79,8 +82,7 @@ export class Forgejo extends pulumi.ComponentResource {
       },
       parent,
     );
-    const data = dataVolume("forgejo-data", vm, parent);
-    const container = service(name, vm, { ...SERVICE, ...serviceArgs(args, files, data) }, parent);
+    const container = service(name, vm, { ...SERVICE, ...serviceArgs(args, files) }, parent);
     const { admin, adminEmail, organisation } = args.forge;
     script(
       `${name}-admin`,
@@ -97,12 +99,12 @@ export class Forgejo extends pulumi.ComponentResource {
   }
 }
 
-function serviceArgs({ image, limits, forge }: ForgejoArgs, files: DeliveredFiles, data: docker.Volume) {
+function serviceArgs({ image, volume, limits, forge }: ForgejoArgs, files: DeliveredFiles) {
   return {
     image,
     files,
     memoryMiB: limits.memoryMiB,
-    volumes: { "/var/lib/gitea": data },
+    volumes: { "/var/lib/gitea": volume },
     ports: [{ internal: 2222, external: forge.sshPort }],
   };
 }

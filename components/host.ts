@@ -1,19 +1,21 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
-import { NETWORKS, VOLUMES } from "./topology.ts";
-import { digest, remote, SCRIPT_DIRECTORY, SCRIPTS, type Vm } from "./vm.ts";
+import { CONTAINERS, NETWORKS, VOLUMES } from "./topology.ts";
+import { asRoot, digest, remote, SCRIPT_DIRECTORY, SCRIPTS, type Vm } from "./vm.ts";
 
 interface HostArgs {
   readonly vm: Vm;
   readonly forgeSshPort: number;
-  /** container names that must be free or ours before anything is changed */
-  readonly containers: readonly string[];
   readonly minimum: { readonly memoryMiB: number; readonly diskGiB: number };
 }
 
 /** The bare VM made ready: checked first, then Docker, sshd limits, firewall, directories and scripts. */
 export class Host extends pulumi.ComponentResource {
   static readonly stage = 0;
+  /** everything that could be known beforehand is in order; nothing has been changed yet */
+  readonly checked: pulumi.Resource;
+  /** 32 hex digits that the VM was given when it was set up: tells it from its predecessor and its successor */
+  readonly vmId: pulumi.Output<string>;
 
   constructor(name: string, args: HostArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Host", name, {}, opts);
@@ -22,7 +24,7 @@ export class Host extends pulumi.ComponentResource {
       target: vm.target,
       ownerId: vm.ownerId,
       ports: [80, 443, args.forgeSshPort],
-      containers: args.containers,
+      containers: CONTAINERS,
       networks: Object.keys(NETWORKS),
       volumes: VOLUMES,
       minimumDiskGib: args.minimum.diskGiB,
@@ -41,7 +43,7 @@ export class Host extends pulumi.ComponentResource {
       { parent: this },
     );
     const sudo = vm.target.user === "root" ? "" : "sudo -n ";
-    remote(
+    const setup = remote(
       "host-setup",
       vm,
       {
@@ -50,6 +52,15 @@ export class Host extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [preflight], customTimeouts: { create: "20m", update: "20m" } },
     );
+    const vmId = remote(
+      "vm-id",
+      vm,
+      { create: asRoot(vm, 30, ["cat", "/etc/foundation/vm-id"]) },
+      { parent: this, dependsOn: [setup] },
+    );
+    this.checked = preflight;
+    // unsecret: an id like a serial number; what is derived from it is secret by the key.
+    this.vmId = pulumi.unsecret(vmId.stdout).apply((text) => text.trim());
     this.registerOutputs({});
   }
 }
@@ -59,7 +70,7 @@ export class Host extends pulumi.ComponentResource {
  * One text for everything, so that a changed script reruns the (idempotent) setup and nothing else has to be copied.
  */
 export function hostInstaller(scripts: Vm["scripts"]): string {
-  const installed = SCRIPTS.filter((name) => name !== "host").map((name) => {
+  const installed = SCRIPTS.filter((name) => name !== "host" && !name.startsWith("offsite")).map((name) => {
     const path = `${SCRIPT_DIRECTORY}/${name}`;
     // Renamed into place: a script that is running meanwhile keeps its old text.
     return `cat >${path}.new <<'END_OF_SCRIPT'\n${scripts[name]}END_OF_SCRIPT\nchmod 0755 ${path}.new\nmv -f ${path}.new ${path}\n`;

@@ -1,12 +1,17 @@
+import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { BackupSource } from "./backup-source.ts";
 import type { PulledImage } from "./images.ts";
 import { deliverFiles } from "./secret-files.ts";
-import { dataVolume, service } from "./service.ts";
+import { service } from "./service.ts";
 import { script, type Vm } from "./vm.ts";
 
 interface PostgresArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
+  readonly volume: docker.Volume;
+  /** whether a backup shares a network with it */
+  readonly withBackup: boolean;
   readonly limits: {
     readonly memoryMiB: number;
     readonly sharedMemoryMiB: number;
@@ -14,20 +19,27 @@ interface PostgresArgs {
     readonly maxConnections: number;
   };
   readonly credentials: Readonly<
-    Record<"forgejo-database-password" | "postgres-superuser-password", pulumi.Input<string>>
+    Record<
+      "backup-database-password" | "forgejo-database-password" | "postgres-superuser-password",
+      pulumi.Input<string>
+    >
   >;
 }
 
 /** The one database server. Every client has a role and a database of its own and no rights elsewhere. */
 export class Postgres extends pulumi.ComponentResource {
   static readonly stage = 2;
+  static readonly backup: BackupSource = {
+    volumes: [{ volume: "postgres-data", by: "database" }],
+    // The backup's own, in which it leaves the id of each run.
+    databases: [{ name: "backup" }],
+  };
 
   constructor(name: string, args: PostgresArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Postgres", name, {}, opts);
     const parent = { parent: this };
     const { vm, limits } = args;
     const superuserPassword = args.credentials["postgres-superuser-password"];
-    const volume = dataVolume("postgres-data", vm, parent);
     const files = deliverFiles(
       name,
       vm,
@@ -43,33 +55,46 @@ export class Postgres extends pulumi.ComponentResource {
         memoryMiB: limits.memoryMiB,
         sharedMemoryMiB: limits.sharedMemoryMiB,
         files,
-        volumes: { "/var/lib/postgresql": volume },
+        volumes: { "/var/lib/postgresql": args.volume },
+        networks: [
+          { network: "postgres-forgejo" },
+          ...(args.withBackup ? [{ network: "postgres-backup" as const }] : []),
+        ],
         command: ["postgres", ...settings(limits)],
       },
       parent,
     );
-    const ready = { ...parent, dependsOn: [container] };
+    passwords(name, args, { ...parent, dependsOn: [container] });
+    this.registerOutputs({});
+  }
+}
+
+/** Roles and databases, once the server answers. */
+function passwords(name: string, { vm, credentials }: PostgresArgs, ready: pulumi.CustomResourceOptions): void {
+  const superuserPassword = credentials["postgres-superuser-password"];
+  script(
+    `${name}-superuser`,
+    vm,
+    {
+      script: "postgres-superuser",
+      args: [],
+      stdin: pulumi.interpolate`${superuserPassword}\n`,
+      timeoutSeconds: 60,
+    },
+    ready,
+  );
+  const databases = {
+    backup: credentials["backup-database-password"],
+    forgejo: credentials["forgejo-database-password"],
+  };
+  for (const [database, password] of Object.entries(databases)) {
+    const stdin = pulumi.interpolate`${password}\n`;
     script(
-      `${name}-superuser`,
+      `postgres-database-${database}`,
       vm,
-      {
-        script: "postgres-superuser",
-        args: [],
-        stdin: pulumi.interpolate`${superuserPassword}\n`,
-        timeoutSeconds: 60,
-      },
+      { script: "postgres-database", args: [database], stdin, timeoutSeconds: 60 },
       ready,
     );
-    for (const [database, password] of Object.entries({ forgejo: args.credentials["forgejo-database-password"] })) {
-      const stdin = pulumi.interpolate`${password}\n`;
-      script(
-        `postgres-database-${database}`,
-        vm,
-        { script: "postgres-database", args: [database], stdin, timeoutSeconds: 60 },
-        ready,
-      );
-    }
-    this.registerOutputs({});
   }
 }
 
@@ -78,7 +103,6 @@ const SERVICE = {
   user: "999:999",
   filesAt: "/etc/foundation",
   tmpfs: { "/tmp": "mode=1777,size=64m", "/var/run/postgresql": "uid=999,gid=999,mode=3775,size=1m" },
-  networks: [{ network: "postgres-forgejo" }],
   environment: {
     POSTGRES_INITDB_ARGS: "--encoding=UTF8 --locale-provider=builtin --locale=C.UTF-8 --data-checksums",
     POSTGRES_PASSWORD_FILE: "/etc/foundation/superuser_password",

@@ -1,13 +1,16 @@
+import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
+import type { BackupSource } from "./backup-source.ts";
 import type { PulledImage } from "./images.ts";
 import { deliverFiles } from "./secret-files.ts";
-import { dataVolume, service } from "./service.ts";
+import { service } from "./service.ts";
 import { script, type Vm } from "./vm.ts";
 
 interface RunnerArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
+  readonly volume: docker.Volume;
   readonly memoryMiB: number;
   /** public host name of the forge */
   readonly site: string;
@@ -24,6 +27,11 @@ interface RunnerArgs {
 export class Runner extends pulumi.ComponentResource {
   // After the web server, through which alone it reaches the forge.
   static readonly stage = 7;
+  static readonly backup: BackupSource = {
+    volumes: [
+      { volume: "runner-data", by: "nothing", reason: "working copies of jobs; the forge keeps what they made" },
+    ],
+  };
 
   constructor(name: string, args: RunnerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Runner", name, {}, opts);
@@ -62,7 +70,7 @@ export class Runner extends pulumi.ComponentResource {
         image: args.image,
         memoryMiB: args.memoryMiB,
         files,
-        volumes: { "/data": dataVolume("runner-data", vm, parent) },
+        volumes: { "/data": args.volume },
       },
       { ...parent, dependsOn: [registration] },
     );

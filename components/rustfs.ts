@@ -1,13 +1,18 @@
+import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { BackupSource } from "./backup-source.ts";
 import type { PulledImage } from "./images.ts";
 import { deliverFiles } from "./secret-files.ts";
-import { dataVolume, service } from "./service.ts";
+import { service } from "./service.ts";
 import { S3_REGION } from "./topology.ts";
 import { script, type Vm } from "./vm.ts";
 
 interface RustfsArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
+  readonly volume: docker.Volume;
+  /** whether a backup shares a network with it */
+  readonly withBackup: boolean;
   readonly memoryMiB: number;
   readonly credentials: Readonly<Record<"s3-access-key" | "s3-secret-key", pulumi.Input<string>>>;
 }
@@ -15,13 +20,15 @@ interface RustfsArgs {
 /** The S3 server. Clients know it as an endpoint, a region, two keys and a bucket, never as RustFS. */
 export class Rustfs extends pulumi.ComponentResource {
   static readonly stage = 2;
+  static readonly backup: BackupSource = {
+    volumes: [{ volume: "rustfs-data", by: "objects" }],
+  };
 
   constructor(name: string, args: RustfsArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Rustfs", name, {}, opts);
     const parent = { parent: this };
     const { vm } = args;
     const { "s3-access-key": accessKey, "s3-secret-key": secretKey } = args.credentials;
-    const volume = dataVolume("rustfs-data", vm, parent);
     const files = deliverFiles(
       name,
       vm,
@@ -37,9 +44,13 @@ export class Rustfs extends pulumi.ComponentResource {
         memoryMiB: args.memoryMiB,
         files,
         filesAt: "/etc/foundation",
-        volumes: { "/data": volume },
+        volumes: { "/data": args.volume },
         tmpfs: { "/logs": "uid=10001,gid=10001,mode=0750,size=16m", "/tmp": "mode=1777,size=64m" },
-        networks: [{ network: "rustfs-forgejo" }, { network: "caddy-rustfs" }],
+        networks: [
+          { network: "rustfs-forgejo" },
+          { network: "caddy-rustfs" },
+          ...(args.withBackup ? [{ network: "rustfs-backup" as const }] : []),
+        ],
         environment: ENVIRONMENT,
         healthCommand: ["curl", "-fsS", "-o", "/dev/null", "http://127.0.0.1:9000/health/ready"],
         graceSeconds: 40,

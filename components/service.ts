@@ -1,7 +1,7 @@
 import * as docker from "@pulumi/docker";
 import type * as pulumi from "@pulumi/pulumi";
 import type { PulledImage } from "./images.ts";
-import type { NetworkName, VolumeName } from "./topology.ts";
+import type { NetworkName } from "./topology.ts";
 import type { DeliveredFiles } from "./secret-files.ts";
 import { ownerLabel, type Vm } from "./vm.ts";
 
@@ -28,8 +28,10 @@ export interface ServiceArgs {
   /** files mounted read-only at `filesAt` */
   readonly files: DeliveredFiles;
   readonly filesAt: string;
-  /** volumes by mount point */
+  /** volumes that the service writes to, by mount point */
   readonly volumes: Readonly<Record<string, docker.Volume>>;
+  /** volumes of other services, mounted read-only, by mount point */
+  readonly readOnlyVolumes?: Readonly<Record<string, docker.Volume>>;
   /** further host directories, mounted read-only, by mount point */
   readonly hostDirectories?: Readonly<Record<string, string>>;
   /** tmpfs options by mount point; the root file system is read-only, so every other writable path is named here */
@@ -49,6 +51,8 @@ export interface ServiceArgs {
   readonly startSeconds: number;
   readonly stopSignal?: string;
   readonly sharedMemoryMiB?: number;
+  /** true where two containers of the same name must not be taken for one: Docker then gives each a name of its own */
+  readonly randomHostname?: boolean;
   /** false where the image brings an init of its own */
   readonly init?: boolean;
 }
@@ -68,7 +72,7 @@ export function service(
     {
       name,
       image: args.image.reference,
-      hostname: name,
+      hostname: args.randomHostname === true ? undefined : name,
       restart: "unless-stopped",
       mustRun: true,
       wait: true,
@@ -132,26 +136,20 @@ function mounts(args: ServiceArgs): docker.types.input.ContainerMount[] {
   return [
     bind(args.filesAt, args.files.directory),
     ...Object.entries(args.hostDirectories ?? {}).map(([target, source]) => bind(target, source)),
-    ...Object.entries(args.volumes).map(([target, volume]) => ({
-      type: "volume",
-      source: volume.name,
-      target,
-      readOnly: false,
-    })),
+    ...volumeMounts(args.volumes, false),
+    ...volumeMounts(args.readOnlyVolumes ?? {}, true),
   ];
+}
+
+function volumeMounts(
+  volumes: Readonly<Record<string, docker.Volume>>,
+  readOnly: boolean,
+): docker.types.input.ContainerMount[] {
+  return Object.entries(volumes).map(([target, { name: source }]) => ({ type: "volume", source, target, readOnly }));
 }
 
 /** Go's canonical form (`2m0s`), which is how the daemon reports it; `120s` would differ at every `up`. */
 export function duration(seconds: number): string {
   const minutes = Math.floor(seconds / 60);
   return minutes > 0 ? `${String(minutes)}m${String(seconds % 60)}s` : `${String(seconds)}s`;
-}
-
-/** A named volume. Protected and retained: deleting it deletes the only copy of what a service knows. */
-export function dataVolume(name: VolumeName, vm: Vm, opts: pulumi.CustomResourceOptions): docker.Volume {
-  return new docker.Volume(
-    name,
-    { name, labels: [ownerLabel(vm)] },
-    { ...opts, protect: true, retainOnDelete: true, ignoreChanges: ["driver", "driverOpts", "labels"] },
-  );
 }

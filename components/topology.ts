@@ -25,6 +25,11 @@ export const NETWORKS = {
   "vault-loopback": { octet: 12, kind: "isolated" },
   /** the runner's only network: it reaches the forge through Caddy, as everybody outside does */
   "runner-caddy": { octet: 13, kind: "open" },
+  "postgres-backup": { octet: 14, kind: "internal" },
+  "rustfs-backup": { octet: 15, kind: "internal" },
+  "vault-backup": { octet: 16, kind: "internal" },
+  /** the backup reaches the offsite through it, and nothing else does */
+  "backup-public": { octet: 17, kind: "open" },
 } as const satisfies Record<string, NetworkShape>;
 
 /** Name of a network; the same in Pulumi, in Docker and in the documentation. */
@@ -51,16 +56,21 @@ export const ENDPOINTS = {
 /** What S3 clients assume when they are told nothing. */
 export const S3_REGION = "us-east-1";
 
-/** Every data volume. */
-export const VOLUMES = [
+/** Every container of the VM; what is not ours under one of these names stops a deployment. */
+export const CONTAINERS = ["postgres", "rustfs", "vault", "forgejo", "runner", "caddy", "backup"] as const;
+
+/** Data volumes of the services that every foundation has. */
+export const SERVICE_VOLUMES = [
   "postgres-data",
   "rustfs-data",
   "vault-data",
   "vault-logs",
   "forgejo-data",
   "caddy-data",
-  "runner-data",
 ] as const;
+
+/** Every data volume, those of what can be left out too. */
+export const VOLUMES = [...SERVICE_VOLUMES, "runner-data", "backup-data"] as const;
 
 /** Name of a data volume. */
 export type VolumeName = (typeof VOLUMES)[number];

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { AuthBackendRole, AuthBackendRoleSecretId } from "@pulumi/vault/approle/index.js";
+import { AuthBackendRole } from "@pulumi/vault/approle/index.js";
 import { SecretV2 } from "@pulumi/vault/kv/index.js";
 
 interface Credentials {
@@ -30,7 +30,15 @@ export const READERS = {
   backup: `path "sys/storage/raft/snapshot" {\n  capabilities = ["read"]\n}\n`,
 } as const;
 
-/** Vault's content as code: the KV store, a policy and an AppRole per reader, two audit devices, the mirrored secrets. */
+/** Where the unseal helper has mounted the KV store. */
+const STORE = "foundation";
+
+/**
+ * Vault's content as code: a policy and an AppRole per reader, the mirrored secrets.
+ *
+ * Only what Vault overwrites without complaint, so that an `up` without state converges. What it refuses to create
+ * twice (KV store, audit devices, secret ids) is laid by `unseal-helper ensure`, and nothing here can delete it.
+ */
 export class VaultConfig extends pulumi.ComponentResource {
   static readonly stage = 4;
 
@@ -39,19 +47,12 @@ export class VaultConfig extends pulumi.ComponentResource {
     const provider = new vault.Provider("vault", providerArgs(args.tunnelPort, args.appRole("pulumi")), {
       parent: this,
     });
-    const devices = auditDevices({ parent: this, provider });
-    const child = { parent: this, provider, dependsOn: devices };
-    const store = new vault.Mount(
-      "kv-foundation",
-      { path: "foundation", type: "kv", options: { version: "2" }, description: "Secrets of the foundation" },
-      // protect: unmounting deletes every version of every secret.
-      { ...child, protect: true },
-    );
+    const child = { parent: this, provider };
     for (const [path, values] of Object.entries(args.secrets)) {
       new SecretV2(
         path.replaceAll("/", "-"),
         {
-          mount: store.path,
+          mount: STORE,
           name: path,
           dataJson: pulumi.secret(pulumi.jsonStringify(values)),
           // A value that somebody changed in Vault is not read back: the source of these is the program.
@@ -64,9 +65,9 @@ export class VaultConfig extends pulumi.ComponentResource {
     this.registerOutputs({});
   }
 
-  private reader(name: string, text: string, { roleId, secretId }: Credentials, child: pulumi.CustomResourceOptions) {
+  private reader(name: string, text: string, { roleId }: Credentials, child: pulumi.CustomResourceOptions) {
     const policy = new vault.Policy(`policy-${name}`, { name, policy: text }, child);
-    const role = new AuthBackendRole(
+    new AuthBackendRole(
       `approle-${name}`,
       {
         backend: "approle",
@@ -79,24 +80,7 @@ export class VaultConfig extends pulumi.ComponentResource {
       },
       child,
     );
-    new AuthBackendRoleSecretId(
-      `approle-${name}-secret`,
-      { backend: "approle", roleName: role.roleName, secretId: pulumi.secret(secretId) },
-      child,
-    );
   }
-}
-
-/**
- * Two devices: while one is being replaced or its disk is full, Vault still answers. They come first and one after the
- * other: while a device is being enabled, Vault answers 500 to writes that it has carried out, and the repeated request
- * then fails because its object exists.
- */
-function auditDevices(child: pulumi.CustomResourceOptions): vault.Audit[] {
-  const device = (name: string, path: string, file: string, dependsOn: vault.Audit[]): vault.Audit =>
-    new vault.Audit(name, { type: "file", path, options: { file_path: file } }, { ...child, dependsOn });
-  const file = device("audit-file", "file", "/vault/logs/audit.log", []);
-  return [file, device("audit-log", "log", "stdout", [file])];
 }
 
 /**

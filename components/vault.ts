@@ -1,15 +1,19 @@
 import * as command from "@pulumi/command";
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
+import type { BackupSource } from "./backup-source.ts";
 import type { PulledImage } from "./images.ts";
 import { deliverFiles } from "./secret-files.ts";
-import { dataVolume, service } from "./service.ts";
+import { service } from "./service.ts";
 import { subnet } from "./topology.ts";
 import type { Vm } from "./vm.ts";
 
 interface VaultArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
+  readonly volumes: Readonly<Record<"vault-data" | "vault-logs", docker.Volume>>;
+  /** whether a backup shares a network with it */
+  readonly withBackup: boolean;
   readonly memoryMiB: number;
   readonly publicUrl: string;
 }
@@ -18,6 +22,16 @@ interface VaultArgs {
 export class Vault extends pulumi.ComponentResource {
   static readonly stage = 2;
   readonly container: docker.Container;
+  static readonly backup: BackupSource = {
+    volumes: [
+      { volume: "vault-data", by: "snapshot" },
+      {
+        volume: "vault-logs",
+        by: "nothing",
+        reason: "the audit log tells of this VM, and nothing is restored from it",
+      },
+    ],
+  };
 
   constructor(name: string, args: VaultArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Vault", name, {}, opts);
@@ -39,12 +53,16 @@ export class Vault extends pulumi.ComponentResource {
         files,
         filesAt: "/vault/config",
         volumes: {
-          "/vault/file": dataVolume("vault-data", vm, parent),
-          "/vault/logs": dataVolume("vault-logs", vm, parent),
+          "/vault/file": args.volumes["vault-data"],
+          "/vault/logs": args.volumes["vault-logs"],
         },
         // A raft snapshot is unpacked here when it is restored.
         tmpfs: { "/tmp": "mode=1777,size=256m" },
-        networks: [{ network: "caddy-vault" }, { network: "vault-loopback" }],
+        networks: [
+          { network: "caddy-vault" },
+          { network: "vault-loopback" },
+          ...(args.withBackup ? [{ network: "vault-backup" as const }] : []),
+        ],
         ports: [{ internal: 8200, external: 8200, ip: "127.0.0.1" }],
         environment: { VAULT_ADDR: "http://127.0.0.1:8200", SKIP_SETCAP: "true" },
         entrypoint: ["vault"],
@@ -73,9 +91,11 @@ interface VaultReadyArgs {
   readonly stack: string;
   readonly keyDirectory: string;
   readonly container: docker.Container;
+  /** AppRoles that the program configures; plain words */
+  readonly readers: readonly string[];
 }
 
-/** Vault initialised and unsealed by the helper, which alone handles the shares and the root token. */
+/** Vault initialised, unsealed and prepared by the helper, which alone handles the shares and the root token. */
 export class VaultReady extends pulumi.ComponentResource {
   static readonly stage = 4;
 
@@ -88,7 +108,7 @@ export class VaultReady extends pulumi.ComponentResource {
         // None of these is secret; the helper finds the passphrase where Pulumi does.
         create:
           `node unseal-helper/main.ts ensure --stack '${args.stack}' --keys '${args.keyDirectory}'` +
-          ` --host '${user}@${address}:${String(port)}' --host-key '${hostKey}'`,
+          ` --host '${user}@${address}:${String(port)}' --host-key '${hostKey}' --readers ${args.readers.join(",")}`,
         // A replaced container comes up sealed, and what follows needs it unsealed.
         triggers: [args.container.id],
         logging: "none",

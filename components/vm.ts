@@ -11,9 +11,13 @@ export const SCRIPTS = [
   "forgejo-runner",
   "host",
   "install-files",
+  "offsite",
+  "offsite-setup",
   "postgres-database",
+  "postgres-reader",
   "postgres-superuser",
   "s3-bucket",
+  "seed",
 ] as const;
 
 /** Name of a script of components/scripts. */
@@ -86,7 +90,7 @@ interface ScriptArgs {
   readonly script: ScriptName;
   /** plain words: letters, digits and `@._:/+-` */
   readonly args: readonly string[];
-  readonly stdin: pulumi.Input<string>;
+  readonly stdin?: pulumi.Input<string>;
   readonly timeoutSeconds: number;
   readonly triggers?: pulumi.Input<string>[];
 }

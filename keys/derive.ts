@@ -22,8 +22,14 @@ export interface DerivedSecrets {
   /** P-256 private keys of the internal CA as `EC PRIVATE KEY` PEM */
   readonly ca: { readonly rootKeyPem: string; readonly intermediateKeyPem: string };
   readonly restic: { readonly password: string };
-  /** account on the offsite REST server; the name is public and a valid htpasswd name and path segment */
-  readonly offsite: { readonly username: string; readonly password: string };
+  readonly offsite: {
+    /** account on the offsite REST server; public, a valid htpasswd name and path segment */
+    readonly username: string;
+    /** its password, by the id of the VM: a VM that was replaced is locked out by its successor's password */
+    readonly password: (vmId: string) => string;
+    /** P-256 private key of the server's certificate as `EC PRIVATE KEY` PEM */
+    readonly serverKeyPem: string;
+  };
   /** 32-byte HMAC key under which delivered files are compared */
   readonly fileFingerprintKey: Buffer;
   /** by the name of the role, e.g. `pulumi` */
@@ -56,7 +62,11 @@ export function deriveSecrets(masterKey: Buffer): DerivedSecrets {
       intermediateKeyPem: p256PrivateKeyPem(bytes(LABELS.caIntermediate, P256_INPUT_BYTES)),
     },
     restic: { password: bytes(LABELS.resticPassword).toString("base64url") },
-    offsite: { username: `foundation-${ownerId}`, password: bytes(LABELS.offsitePassword).toString("base64url") },
+    offsite: {
+      username: `foundation-${ownerId}`,
+      password: (vmId: string) => deriveBytes(masterKey, LABELS.offsitePassword, 32, vmId).toString("base64url"),
+      serverKeyPem: p256PrivateKeyPem(bytes(LABELS.offsiteServer, P256_INPUT_BYTES)),
+    },
     fileFingerprintKey: bytes(LABELS.fileFingerprint),
     vaultAppRole: (name: string) => ({
       roleId: uuid(deriveBytes(masterKey, LABELS.vaultRoleId, 16, name)),

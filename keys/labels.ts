@@ -24,8 +24,10 @@ export const LABELS = {
   caIntermediate: "foundation/ca/intermediate/v1",
   /** password of the restic repository */
   resticPassword: "foundation/restic/password/v1",
-  /** password of this foundation's account on the offsite REST server */
-  offsitePassword: "foundation/offsite/password/v1",
+  /** + id of the VM: password of this foundation's account on the offsite REST server, another one for each VM */
+  offsitePassword: "foundation/offsite/password/v1/",
+  /** scalar of the P-256 key of the offsite REST server's certificate */
+  offsiteServer: "foundation/offsite/server-key/v1",
   /** HMAC key under which delivered secret files are compared without revealing them */
   fileFingerprint: "foundation/secret-files/fingerprint/v1",
   /** + role name: the role id of an AppRole */

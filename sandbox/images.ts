@@ -11,15 +11,15 @@ import { PARTS, RUSTFS, type Part } from "./parts/part.ts";
 import { parsePin, pullImage, registryAnswers } from "./pulled-images.ts";
 import { ensureRegistry, type Registry } from "./registry.ts";
 import type { Rig } from "./rig.ts";
-import { isRunnerEnabled, readStackConfig } from "./stack-config.ts";
+import { hasOffsite, isRunnerEnabled, readStackConfig } from "./stack-config.ts";
 
 /** `pulled`: production's own images; `parts`: made here from packages; `auto`: each pulled if its registry answers. */
 export type ImageMode = "auto" | "pulled" | "parts";
 
 /** One image as the VMs get it. */
 export interface ProvidedImage {
-  /** key in the program's configuration; undefined for a part that the program does not use */
-  readonly image: ImageName | undefined;
+  /** key in the program's configuration */
+  readonly image: ImageName;
   readonly reference: string;
   /** what production runs, and what this is instead; the same for pulled ones */
   readonly production: string;
@@ -63,12 +63,16 @@ export async function provide(rig: Rig, mode: ImageMode, choose = chosenParts): 
   return { prefix, vmImage, ...provided };
 }
 
+/** What only a stack with an offsite uses. */
+const OFFSITE_IMAGES: readonly ImageName[] = ["restic", "restServer", "node"];
+
 /** The parts that the stack uses, with the real RustFS in place of its stand-in as soon as there is a binary of it. */
 export function chosenParts(rig: Rig): readonly Part[] {
   const rustfs = planBinary(rig, "rustfs");
   const hasRustfs = rustfs.readyMade !== undefined || existsSync(rustfs.directory);
-  const hasRunner = isRunnerEnabled(readStackConfig(sandboxFiles(rig.paths).config));
-  return PARTS.filter(({ image }) => image !== undefined && (image !== "runner" || hasRunner)).map((part) =>
+  const config = readStackConfig(sandboxFiles(rig.paths).config);
+  const unused = [...(isRunnerEnabled(config) ? [] : ["runner"]), ...(hasOffsite(config) ? [] : OFFSITE_IMAGES)];
+  return PARTS.filter(({ image }) => !unused.includes(image)).map((part) =>
     part.image === "rustfs" && hasRustfs ? RUSTFS : part,
   );
 }
@@ -90,7 +94,7 @@ async function provideImage(
   mode: ImageMode,
 ): Promise<ProvidedImage> {
   const { image, standsInFor: production } = part;
-  if (image && answering.has(parsePin(IMAGES[image]).host)) {
+  if (answering.has(parsePin(IMAGES[image]).host)) {
     try {
       const { reference } = await pullImage(rig, sources.registry, image);
       return { image, reference, production, actual: production };

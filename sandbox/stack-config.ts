@@ -7,6 +7,7 @@ import { DOMAIN } from "./files.ts";
 /** What only the rig can know about the sandbox's stack. */
 export interface StackFacts {
   readonly host: SshTarget;
+  readonly offsite: SshTarget;
   readonly images: Readonly<Partial<Record<ImageName, string>>>;
   readonly keyDirectory: string;
 }
@@ -17,7 +18,6 @@ type Values = Record<string, unknown>;
 const INITIAL: Values = {
   "foundation:domain": DOMAIN,
   "foundation:tls": { mode: "internal" },
-  "foundation:offsite": "none",
   "foundation:forge": {
     admin: "operator",
     adminEmail: `operator@${DOMAIN}`,
@@ -36,19 +36,33 @@ export function stackConfig(facts: StackFacts, previous = ""): string {
   const file = (parse(previous) ?? {}) as { config?: Values };
   const decided: Values = {
     "foundation:host": { ...facts.host },
+    "foundation:offsite": hasOffsite(previous) ? { ...edited(previous), ...facts.offsite } : "none",
     "foundation:images": { ...facts.images },
     "foundation:keyDirectory": facts.keyDirectory,
   };
   const config = { ...INITIAL, ...file.config, ...decided };
   const header =
-    "# Written by the sandbox; host, images and keyDirectory are rewritten by every `up`, the rest is yours.\n";
+    "# Written by the sandbox; host, offsite, images and keyDirectory are rewritten by every `up`, the rest is yours.\n" +
+    "# foundation:offsite: none deploys without the second host.\n";
   return header + stringify({ ...file, config }, { lineWidth: 0 });
+}
+
+/** What was given beside the address, such as the port of the REST server. */
+function edited(content: string): Values {
+  const offsite = configOf(content)["foundation:offsite"];
+  return typeof offsite === "object" ? (offsite as Values) : {};
+}
+
+const configOf = (content: string): Values => ((parse(content) ?? {}) as { config?: Values }).config ?? {};
+
+/** Whether the stack keeps its backups on the VM `offsite`; unless the file says `none`. @param content of it so far */
+export function hasOffsite(content: string): boolean {
+  return configOf(content)["foundation:offsite"] !== "none";
 }
 
 /** Whether the stack runs Actions jobs; off unless the file says otherwise. @param content of the file so far */
 export function isRunnerEnabled(content: string): boolean {
-  const { config } = (parse(content) ?? {}) as { config?: Values };
-  const runner = config?.["foundation:runner"] as { enabled?: unknown } | undefined;
+  const runner = configOf(content)["foundation:runner"] as { enabled?: unknown } | undefined;
   return String(runner?.enabled) === "true";
 }
 

@@ -8,6 +8,8 @@ import { formatTable } from "./table.ts";
 export interface Summary {
   readonly engine: EngineChoice;
   readonly images: readonly ProvidedImage[];
+  /** address of the host that keeps the backups */
+  readonly offsite: string | undefined;
   readonly phases: readonly Timing[];
   /** since the program started */
   readonly seconds: number;
@@ -15,9 +17,9 @@ export interface Summary {
 }
 
 /** Everything that an operator wants to know first: where it is, what it really is, where the credentials are, how long it took. */
-export function formatSummary({ engine, images, phases, seconds, files }: Summary): string {
+export function formatSummary({ engine, images, offsite, phases, seconds, files }: Summary): string {
   return [
-    formatTable(["service", "address"], addresses()),
+    formatTable(["service", "address"], [...addresses(), backups(offsite)]),
     formatTable(["image", "production", "here"], images.map(describeImage)),
     engine.kind === "pulumi"
       ? `Deployed by Pulumi ${engine.version}.`
@@ -38,9 +40,14 @@ function addresses(): string[][] {
   ];
 }
 
+const backups = (offsite: string | undefined): string[] => [
+  "backups",
+  offsite === undefined ? "none: foundation:offsite is none" : `VM offsite, ${offsite}`,
+];
+
 const describePhase = ({ what, seconds }: Timing): string[] => [what, `${seconds.toFixed(0)} s`];
 
-function describeImage({ image, reference, production, actual }: ProvidedImage): string[] {
+function describeImage({ image, production, actual }: ProvidedImage): string[] {
   const here = production === actual ? "the same" : `${actual}, made from packages`;
-  return [image ?? reference.split("/").at(-1)?.replace(/:.*/, "") ?? "", production, here];
+  return [image, production, here];
 }

@@ -58,12 +58,36 @@ export async function bootstrap({ vault, store, effects }: Tools, credentials: A
  * @throws UserError (failed) where it cannot
  */
 export async function verifyLogin(vault: VaultClient, credentials: AppRoleCredentials): Promise<void> {
-  if (await canLogIn(vault, credentials)) return;
-  throw new UserError(
-    `vault: the AppRole ${PULUMI_ROLE} does not accept its derived credentials: it was removed or changed`,
-    "find out by whom; to write it again: npx foundation vault ensure --repair-role",
-    EXIT.failed,
-  );
+  await withLogin(vault, credentials, () => Promise.resolve());
+}
+
+/**
+ * Runs `work` with a token of the Pulumi program's AppRole, which is revoked afterwards.
+ *
+ * @throws UserError (failed) where the AppRole does not accept its credentials
+ */
+export async function withLogin<T>(
+  vault: VaultClient,
+  { roleId, secretId }: AppRoleCredentials,
+  work: (token: string) => Promise<T>,
+): Promise<T> {
+  const token = await vault.logIn(roleId, secretId);
+  if (token === undefined) {
+    throw new UserError(
+      `vault: the AppRole ${PULUMI_ROLE} does not accept its derived credentials: it was removed or changed`,
+      "find out by whom; to write it again: npx foundation vault ensure --repair-role",
+      EXIT.failed,
+    );
+  }
+  let result: T;
+  try {
+    result = await work(token);
+  } catch (error) {
+    await vault.revokeSelf(token).catch(() => undefined);
+    throw error;
+  }
+  await vault.revokeSelf(token);
+  return result;
 }
 
 /**

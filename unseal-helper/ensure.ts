@@ -1,7 +1,9 @@
 import type { AppRoleCredentials } from "../keys/derive.ts";
 import type { SshTarget } from "../ssh-target.ts";
-import { bootstrap, PULUMI_ROLE, repairRole, verifyLogin } from "./bootstrap.ts";
+import { bootstrap, PULUMI_ROLE, repairRole } from "./bootstrap.ts";
+import { layGroundwork, missingGroundwork, type Readers } from "./groundwork.ts";
 import { commit, initialise, needsInitialisation } from "./initialise.ts";
+import { restoreSeed, type Seed, wantedSeed } from "./seed.ts";
 import type { Epoch } from "./share-file.ts";
 import { type Tools, type Unsealed, unsealVault } from "./unseal.ts";
 import { waitForVault } from "./waiting.ts";
@@ -11,7 +13,11 @@ export interface EnsureArgs {
   readonly target: SshTarget;
   /** of the AppRole `pulumi` */
   readonly credentials: AppRoleCredentials;
-  /** gives up the keys in the file where Vault is empty */
+  /** AppRoles that need a secret id; their policies are the Pulumi program's */
+  readonly readers: Readers;
+  /** what a rebuild has brought for an empty Vault */
+  readonly seed: Seed;
+  /** gives up the keys in the file, and what a rebuild has brought, where Vault is empty */
   readonly newEpoch: boolean;
   /** writes the AppRole again where it is lost; without it that is an error, because somebody has done it */
   readonly repairRole?: boolean;
@@ -28,16 +34,21 @@ export interface EnsureResult {
 
 /**
  * Brings Vault to: initialised, its shares in the file, unsealed, its AppRole for the Pulumi program in place, the root
- * token revoked. Goes on wherever an earlier run stopped; changes nothing where nothing is missing.
+ * token revoked, with the content of the backup after a rebuild, and with everything that Vault refuses to create twice.
+ * Goes on wherever an earlier run stopped; changes nothing where nothing is missing.
  *
  * @throws UserError: refused for a Vault that is not ours, halfDone never (it finishes what is half done)
  */
 export async function ensure(tools: Tools, args: EnsureArgs): Promise<EnsureResult> {
+  await tools.store.load();
+  const restored = !args.newEpoch && (await restoreSeed(tools, args.seed)) ? ["restored"] : [];
   const opened = await initialiseAndOpen(tools, args);
-  if (await bootstrap(tools, args.credentials)) return { ...opened, actions: [...opened.actions, "bootstrapped"] };
+  const bootstrapped = (await bootstrap(tools, args.credentials)) ? ["bootstrapped"] : [];
   const isRepaired = args.repairRole === true && (await repairRole(tools, args.credentials));
-  await verifyLogin(tools.vault, args.credentials);
-  return isRepaired ? { ...opened, actions: [...opened.actions, `repaired the AppRole ${PULUMI_ROLE}`] } : opened;
+  const repaired = isRepaired ? [`repaired the AppRole ${PULUMI_ROLE}`] : [];
+  const made = await layGroundwork(tools, args.credentials, args.readers);
+  const groundwork = made.map((name) => `${name} made`);
+  return { ...opened, actions: [...restored, ...opened.actions, ...bootstrapped, ...repaired, ...groundwork] };
 }
 
 /** The part of {@link ensure} that writes nothing into Vault: the root token stays sealed in the file. */
@@ -63,22 +74,36 @@ export async function initialiseAndOpen(
   return { actions, epoch: (store.epoch as Epoch).id, clusterId, version };
 }
 
-/** What {@link ensure} would do now, in order, without doing it. */
+/**
+ * What {@link ensure} would do now, in order, without doing it. What is missing in a Vault that is closed or new cannot
+ * be looked at, and is not named.
+ */
 export async function planEnsure(
   tools: Tools,
-  { newEpoch, repairRole: isRepair = false }: Pick<EnsureArgs, "newEpoch" | "repairRole">,
+  { credentials, readers, seed, newEpoch, repairRole: isRepair = false }: Omit<EnsureArgs, "target">,
 ): Promise<string[]> {
+  await tools.store.load();
+  const manifest = newEpoch ? undefined : await wantedSeed(tools, seed);
+  if (manifest !== undefined) return [`restore the snapshot of ${manifest.taken} that the rebuild has brought`];
+  const plan = await planOpening(tools, newEpoch);
+  const isNew = plan.some((step) => step.includes("initialis"));
+  if (isNew || tools.store.epoch?.rootToken) return [...plan, "set up the AppRole pulumi and revoke the root token"];
+  // Without the AppRole nobody can look.
+  if (isRepair) return [...plan, `write the AppRole ${PULUMI_ROLE} again if it is lost`];
+  if (plan.includes("unseal")) return plan;
+  const missing = await missingGroundwork(tools, credentials, readers);
+  return [...plan, ...missing.map((name) => `make the ${name}`)];
+}
+
+/** As {@link planEnsure}, for {@link initialiseAndOpen}. */
+export async function planOpening(tools: Tools, newEpoch: boolean): Promise<string[]> {
   const { effects, store, vault } = tools;
   await store.load();
-  const plan: string[] = [];
   if (await needsInitialisation(tools, newEpoch)) {
     const { epoch } = store;
-    plan.push(epoch?.phase === "INTENT" ? `finish the initialisation of epoch ${epoch.id}` : "initialise a new epoch");
-    return [...plan, "unseal", "set up the AppRole pulumi and revoke the root token"];
+    const isHalfDone = epoch?.phase === "INTENT";
+    return [isHalfDone ? `finish the initialisation of epoch ${epoch.id}` : "initialise a new epoch", "unseal"];
   }
-  if ((await waitForVault(vault, effects)).sealed) plan.push("unseal");
-  if (store.epoch?.phase === "STORED") plan.push("commit the shares");
-  if (store.epoch?.rootToken) plan.push("set up the AppRole pulumi and revoke the root token");
-  else if (isRepair) plan.push(`write the AppRole ${PULUMI_ROLE} again if it is lost`);
-  return plan;
+  const plan = (await waitForVault(vault, effects)).sealed ? ["unseal"] : [];
+  return store.epoch?.phase === "STORED" ? [...plan, "commit the shares"] : plan;
 }

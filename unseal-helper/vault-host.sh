@@ -30,6 +30,8 @@ read_if_there() {
 # Written beside, flushed, renamed: the marker decides about wiping and is never half there.
 write_marker() {
   printf '%s\n' "$2" >"$1.tmp"
+  # The backup reads it too, as a user of its own; it names a set of shares and holds nothing of them.
+  chmod 0644 -- "$1.tmp"
   sync -- "$1.tmp"
   mv -- "$1.tmp" "$1"
   sync -f -- "$1"

@@ -1,7 +1,6 @@
 import { Command } from "commander";
-import { NETWORKS, VOLUMES } from "../../components/topology.ts";
+import { CONTAINERS, NETWORKS, VOLUMES } from "../../components/topology.ts";
 import { EXIT } from "../../errors.ts";
-import { IMAGES } from "../../images.ts";
 import { exitCodeOf, type Finding } from "../preflight/findings.ts";
 import { preflight, summarise } from "../preflight/preflight.ts";
 import { parseRequest, type PreflightRequest } from "../preflight/request.ts";
@@ -46,7 +45,7 @@ async function preflightRequest(shell: Shell, options: StackOptions): Promise<Pr
     target: config.host,
     ports: [80, 443, config.forge.sshPort],
     ownerId: secrets.ownerId,
-    containers: Object.keys(IMAGES),
+    containers: CONTAINERS,
     volumes: VOLUMES,
     networks: Object.keys(NETWORKS),
     minimumDiskGib: config.sizing.host.diskGiB,

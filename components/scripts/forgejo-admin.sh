@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Creates the admin user and the organisation, and (re)sets the admin's password; safe to repeat.
+# Creates the admin user and the organisation, (re)sets the admin's password, and puts right what a restore cannot; safe
+# to repeat.
 # Arguments: ADMIN EMAIL ORGANISATION. Stdin: the password.
 # The password goes through the API, because the command line's --password would show in the process list.
 set -euo pipefail
@@ -29,6 +30,14 @@ expect() { # ALLOWED... -- METHOD PATH [JSON]
   case " ${allowed[*]} " in *" $status "*) ;; *) fail "$1 $2 answered HTTP $status" ;; esac
 }
 
+# Once after a restore: hooks name the paths of the forge that wrote them, and so does the list of SSH keys.
+after_restore() {
+  local seed=/var/lib/foundation/seed what
+  if [ -e "$seed/forge-regenerated" ] || ! grep -qs '"mode": "restored"' "$seed/seed.json"; then return 0; fi
+  for what in hooks keys; do forgejo admin regenerate "$what" >/dev/null || fail "cannot regenerate $what"; done
+  touch "$seed/forge-regenerated"
+}
+
 main() {
   local admin=$1 email=$2 organisation=$3 password token name
   IFS= read -r password
@@ -50,6 +59,7 @@ main() {
   AUTHORISATION="user = \"$admin:$password\""
   # With a second factor on the account, a password alone may not delete tokens: then the nameless token stays.
   expect 204 401 -- DELETE "/users/$admin/tokens/$name"
+  after_restore
   echo ready
 }
 

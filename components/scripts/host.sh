@@ -5,7 +5,7 @@
 set -euo pipefail
 
 fail() { # CODE MESSAGE HINT
-  printf 'host: %s\nhint: %s\n' "$2" "$3" >&2
+  printf '%s: %s\nhint: %s\n' "${where:-host}" "$2" "$3" >&2
   exit "$1"
 }
 
@@ -140,11 +140,19 @@ configure_log_rotation() {
 CONF
 }
 
+# Tells this VM from the one that was here before it and the one that may come after it.
+create_id() {
+  [ -s /etc/foundation/vm-id ] || head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' | replace /etc/foundation/vm-id 0600
+}
+
 main() {
   [ "$(id -u)" = 0 ] || fail 9 "not root" "give the SSH user password-less sudo"
   # Closed to every login of the VM: containers see only the directory that is mounted into them.
   install -d -m 0700 /etc/foundation
-  install -d -m 0700 /var/lib/foundation
+  install -d -m 0700 /var/lib/foundation /var/lib/foundation/seed
+  # Read by the backup, which runs as 1000.
+  install -d -m 0750 -o 0 -g 1000 /var/lib/foundation/kit
+  create_id
   configure_sshd
   install_packages
   configure_docker

@@ -10,9 +10,10 @@ import { ensurePrograms } from "../host-packages.ts";
 import { publishCertificate, publishNames } from "../host-names.ts";
 import { provide, type ImageMode, type ProvidedImage } from "../images.ts";
 import { ensureKeyFile } from "../key-file.ts";
+import { sendKit } from "../rebuild-kit.ts";
 import { requireRoot, type Rig } from "../rig.ts";
 import { clearScratch } from "../scratch.ts";
-import { writeStackConfig } from "../stack-config.ts";
+import { hasOffsite, readStackConfig, writeStackConfig } from "../stack-config.ts";
 import { runVerify } from "../verification.ts";
 import { DEFAULT_VMS, ensureVms } from "../vms.ts";
 import { formatSummary, type Summary } from "../summary.ts";
@@ -60,20 +61,22 @@ async function up(rig: Rig, { images: mode, verify, json }: UpOptions): Promise<
     await ensureDocker(rig);
     const engine = await chooseEngine(rig);
     const provision = await progress.phase("images", () => provide(rig, mode));
-    const prod = await progress.phase("virtual machines", async () => {
-      const targets = await ensureVms(rig, DEFAULT_VMS, provision);
-      return targets.get("prod");
-    });
-    if (!prod) throw new Error("the VM prod has no address");
+    const targets = await progress.phase("virtual machines", () => ensureVms(rig, DEFAULT_VMS, provision));
+    const [prod, offsite] = [targets.get("prod"), targets.get("offsite")];
+    if (!prod || !offsite) throw new Error("a VM has no address");
     await ensureKeyFile(rig);
-    writeStackConfig(files.config, { host: prod, images: overrides(provision.images), keyDirectory: files.keys });
+    const images = overrides(provision.images);
+    writeStackConfig(files.config, { host: prod, offsite, images, keyDirectory: files.keys });
     await progress.phase("deployment", () => deploy(rig, engine));
     publishNames(prod.address);
     publishCertificate(await saveCertificate(rig, engine));
+    const hasBackups = hasOffsite(readStackConfig(files.config));
+    if (hasBackups) await progress.phase("rebuild kit", () => sendKit(rig, engine));
     if (verify) await progress.phase("verification", () => runVerify(rig, json));
     const summary: Summary = {
       engine,
       images: provision.images,
+      offsite: hasBackups ? offsite.address : undefined,
       phases: progress.phases,
       seconds: progress.seconds,
       files,
@@ -86,5 +89,5 @@ async function up(rig: Rig, { images: mode, verify, json }: UpOptions): Promise<
 
 /** What goes into the configuration: images that the program uses. */
 function overrides(images: readonly ProvidedImage[]): Partial<Record<ImageName, string>> {
-  return Object.fromEntries(images.flatMap(({ image, reference }) => (image ? [[image, reference]] : [])));
+  return Object.fromEntries(images.map(({ image, reference }) => [image, reference]));
 }

@@ -69,10 +69,7 @@ export class Applier {
       return made;
     };
     try {
-      const context = {
-        ...this.#context(goal, goal.provider, goal.timeoutSeconds.create),
-        resumed: interrupted !== undefined,
-      };
+      const context = this.#context(goal, goal.provider, goal.timeoutSeconds.create);
       const created = await inTime(context, driver.create(revealAll(inputs), context));
       return await finish(created, "ready");
     } catch (error) {

@@ -9,8 +9,6 @@ export interface DriverContext {
   readonly name: string;
   /** inputs of the explicit provider, where the resource has one */
   readonly provider?: Properties;
-  /** a creation of this resource was begun before and not recorded as done */
-  readonly resumed?: boolean;
   /** aborted when the time of `customTimeouts` is over */
   readonly signal?: AbortSignal;
 }

@@ -1,4 +1,4 @@
-import { cpSync, rmSync } from "node:fs";
+import { cpSync, realpathSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { contentHash } from "../content-hash.ts";
 import { BUILD_ENVIRONMENT, buildArgv } from "../docker.ts";
@@ -33,7 +33,8 @@ export async function ensurePart(rig: Rig, sources: ImageSources, part: Part): P
   const context = join(rig.paths.project, "sandbox", "parts", part.name);
   const binary = "binary" in part.from ? part.from.binary : undefined;
   const plan = binary && planBinary(rig, binary);
-  const hash = contentHash([context], [sources.base.hash, plan?.hash ?? ""]);
+  const nodeVersion = "program" in part.from ? (await rig.exec([rig.node, "--version"])).stdout.trim().slice(1) : "";
+  const hash = contentHash([context], [sources.base.hash, plan?.hash ?? nodeVersion]);
   const known = await readManifest(rig, part.name, hash);
   if (known && (await findDigest(sources.registry, part.name, hash)) === known.digest) return describe(part, known);
 
@@ -41,8 +42,9 @@ export async function ensurePart(rig: Rig, sources: ImageSources, part: Part): P
   const base = await sources.base.provide();
   return builds.run(async () => {
     const image = `foundation-sandbox/${part.name}:${hash}`;
-    await rig.progress.step(part.name, "building image", () => build(rig, image, base, context, plan?.directory));
-    const version = await readVersion(rig, part, image);
+    const copied = "program" in part.from ? { "bin/node": realpathSync(rig.node) } : { ".": plan?.directory };
+    await rig.progress.step(part.name, "building image", () => build(rig, image, base, context, copied));
+    const version = nodeVersion || (await readVersion(rig, part, image));
     const digest = await push(rig, sources.registry, image, part.name, [hash, version]);
     await writeManifest(rig, part.name, hash, { version, digest });
     return describe(part, { version, digest });
@@ -53,11 +55,18 @@ function describe(part: Part, { version, digest }: { version: string; digest: st
   return { part, version, reference: `${VM_REGISTRY}/foundation/${part.name}:${version}@${digest}` };
 }
 
-async function build(rig: Rig, image: string, base: string, files: string, binary: string | undefined): Promise<void> {
+/** @param copied what goes into the build's directory beside the part's own files: from where, by path there */
+async function build(
+  rig: Rig,
+  image: string,
+  base: string,
+  files: string,
+  copied: Readonly<Record<string, string | undefined>>,
+): Promise<void> {
   const context = makeScratch(rig.paths);
   try {
     cpSync(files, context, { recursive: true });
-    if (binary) cpSync(binary, context, { recursive: true });
+    for (const [to, from] of Object.entries(copied)) if (from) cpSync(from, join(context, to), { recursive: true });
     await rig.exec(buildArgv(image, context, base), { environment: BUILD_ENVIRONMENT });
   } finally {
     rmSync(context, { recursive: true, force: true });
@@ -66,6 +75,7 @@ async function build(rig: Rig, image: string, base: string, files: string, binar
 
 async function readVersion(rig: Rig, part: Part, image: string): Promise<string> {
   if ("binary" in part.from) return BINARIES[part.from.binary].version;
+  if (!("package" in part.from)) throw new Error(`part ${part.name}: no package`);
   const query = ["dpkg-query", "--show", "--showformat=${Version}", part.from.package];
   const { stdout } = await rig.exec(["docker", "run", "--rm", "--network=none", "--entrypoint=", image, ...query]);
   return upstreamVersion(stdout);

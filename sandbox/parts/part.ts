@@ -5,12 +5,12 @@ import type { BinaryName } from "./binary.ts";
 export interface Part {
   /** what it is, and its name in the rig's registry: `foundation/<name>` */
   readonly name: string;
-  /** the program's image that it replaces, if the program uses one */
-  readonly image?: ImageName;
+  /** the program's image that it replaces */
+  readonly image: ImageName;
   /** image that production runs in its place */
   readonly standsInFor: string;
-  /** where the program comes from, which also says its version: a Debian package, or a binary copied into the image */
-  readonly from: { readonly package: string } | { readonly binary: BinaryName };
+  /** where the program comes from, which also says its version: a Debian package, a binary, or the Node that runs the rig */
+  readonly from: { readonly package: string } | { readonly binary: BinaryName } | { readonly program: "node" };
 }
 
 const replacing = (image: ImageName): Pick<Part, "image" | "standsInFor"> => ({
@@ -26,8 +26,9 @@ export const PARTS: readonly Part[] = [
   { name: "versitygw", ...replacing("rustfs"), from: { binary: "versitygw" } },
   { name: "caddy", ...replacing("caddy"), from: { package: "caddy" } },
   { name: "gitea-runner", ...replacing("runner"), from: { binary: "runner" } },
-  { name: "restic", standsInFor: "docker.io/restic/restic:0.19.1", from: { package: "restic" } },
-  { name: "rest-server", standsInFor: "docker.io/restic/rest-server:0.14.0", from: { package: "restic-rest-server" } },
+  { name: "node", ...replacing("node"), from: { program: "node" } },
+  { name: "restic", ...replacing("restic"), from: { package: "restic" } },
+  { name: "rest-server", ...replacing("restServer"), from: { package: "restic-rest-server" } },
 ];
 
 /** The real RustFS takes versitygw's place as soon as a binary of it is there. */

@@ -5,8 +5,9 @@ import { foundation } from "./foundation.ts";
 test("--help lists the commands and documents every exit code", async () => {
   const { exitCode, stdout } = await foundation(["--help"]);
   expect(exitCode).toBe(EXIT.ok);
-  const commands = [...stdout.matchAll(/^ {2}([a-z]+) (?:\[|\()/gm)].map(([, name]) => name);
-  expect(commands).toEqual(["init", "preflight", "verify", "creds", "vault", "sandbox", "help"]);
+  const commands = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name);
+  const own = ["init", "preflight", "verify", "creds", "backup", "restore", "drill", "dr", "offsite"];
+  expect(commands).toEqual([...own, "vault", "sandbox", "help"]);
   const documented = [...stdout.slice(stdout.indexOf("EXIT STATUS")).matchAll(/^ {2}(\d+)/gm)].map(([, code]) =>
     Number(code),
   );
@@ -14,7 +15,7 @@ test("--help lists the commands and documents every exit code", async () => {
 });
 
 test("every command of its own has help with its exit codes", async () => {
-  for (const command of ["init", "preflight", "verify", "creds"]) {
+  for (const command of ["init", "preflight", "verify", "creds", "backup", "restore", "drill", "dr", "offsite"]) {
     const { exitCode, stdout } = await foundation([command, "--help"]);
     expect([command, exitCode]).toEqual([command, EXIT.ok]);
     expect(stdout).toMatch(/\nEXIT STATUS\n {2}0 /);
@@ -29,6 +30,24 @@ test.each<[string[], number, string]>([
     EXIT.usage,
     "error: verify: no such check: git\n" +
       "hint: one or more of: tls, git-https, git-ssh, lfs, docker, npm, s3, vault, vault-paths, database, ports\n",
+  ],
+  [["backup", "later"], EXIT.usage, "error: unknown command 'later'\nhint: foundation backup --help\n"],
+  [["backup", "list", "--all"], EXIT.usage, "error: unknown option '--all'\nhint: foundation backup list --help\n"],
+  [
+    ["restore", "--only", "s3", "--to", "vm2"],
+    EXIT.usage,
+    "error: restore: --to is for everything, --only for a part\nhint: npx foundation restore --help\n",
+  ],
+  [
+    ["dr", "fetch", "--offsite", "root@a b", "--host-key", "x", "--out", "y"],
+    EXIT.usage,
+    "error: dr: not a host: root@a b\nhint: --offsite user@host:port\n",
+  ],
+  [
+    ["dr", "fetch", "--offsite", "root@a", "--host-key", "x", "--out", "y"],
+    EXIT.usage,
+    "error: dr: not a public host key: x\n" +
+      "hint: it is on the printed runbook; or, from a network that you trust: ssh-keyscan -t ed25519 -p 22 a\n",
   ],
   [
     ["creds", "--show", "root"],

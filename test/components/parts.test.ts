@@ -165,7 +165,7 @@ mv -f /usr/local/lib/foundation/${name}.new /usr/local/lib/foundation/${name}
     expect(text).toBe(`host script
 
 install -d -m 0755 /usr/local/lib/foundation
-${["firewall", "forgejo-admin", "forgejo-runner", "install-files", "postgres-database", "postgres-superuser", "s3-bucket"].map(put).join("")}main "$@" </dev/null
+${["firewall", "forgejo-admin", "forgejo-runner", "install-files", "postgres-database", "postgres-reader", "postgres-superuser", "s3-bucket", "seed"].map(put).join("")}main "$@" </dev/null
 `);
   });
 
@@ -198,6 +198,10 @@ describe("the topology", () => {
       "forgejo-public": ["10.9.11.0/24", "10.9.11.1"],
       "vault-loopback": ["10.9.12.0/24", "10.9.12.1"],
       "runner-caddy": ["10.9.13.0/24", "10.9.13.1"],
+      "postgres-backup": ["10.9.14.0/24", "10.9.14.1"],
+      "rustfs-backup": ["10.9.15.0/24", "10.9.15.1"],
+      "vault-backup": ["10.9.16.0/24", "10.9.16.1"],
+      "backup-public": ["10.9.17.0/24", "10.9.17.1"],
     });
   });
 

@@ -18,6 +18,7 @@ describe("an accepted configuration", () => {
       size: "s",
       sizing: SIZES.s,
       backup: { everyMinutes: 15 },
+      seed: "auto",
       images: IMAGES,
       runner: { enabled: false },
       subnetPrefix: "172.30",
@@ -37,7 +38,15 @@ describe("an accepted configuration", () => {
       },
       host: { address: "vm", user: "debian", port: 2022, hostKey: HOST_KEY },
       tls: { mode: "files", certificate: "/etc/tls/cert.pem", key: "/etc/tls/key.pem" },
-      offsite: { address: "offsite.foundation.test", user: "backup", port: 23, hostKey: OFFSITE_KEY },
+      offsite: {
+        address: "offsite.foundation.test",
+        user: "backup",
+        port: 23,
+        hostKey: OFFSITE_KEY,
+        restPort: 8443,
+        maxSize: "2T",
+      },
+      seed: "2026-01-31T12:00:00Z",
       forge: { admin: "a", adminEmail: "a@b.c", organisation: "b.c-d_e", sshPort: 2200 },
       size: "l",
       backup: { every: "24h" },
@@ -57,7 +66,15 @@ describe("an accepted configuration", () => {
       },
       host: { address: "vm", user: "debian", port: 2022 },
       tls: { mode: "files", certificate: "/etc/tls/cert.pem", key: "/etc/tls/key.pem" },
-      offsite: { address: "offsite.foundation.test", user: "backup", port: 23, hostKey: OFFSITE_KEY },
+      offsite: {
+        address: "offsite.foundation.test",
+        user: "backup",
+        port: 23,
+        hostKey: OFFSITE_KEY,
+        restPort: 8443,
+        maxSizeBytes: 2_199_023_255_552,
+      },
+      seed: "2026-01-31T12:00:00Z",
       sizing: SIZES.l,
       backup: { everyMinutes: 1440 },
       runner: { enabled: true },
@@ -72,14 +89,14 @@ describe("an accepted configuration", () => {
       ...VALID,
       ...host({ port: "2022" }),
       ...forge({ sshPort: "2200" }),
-      ...offsite({ port: "23" }),
+      ...offsite({ port: "23", restPort: "8443" }),
       runner: { enabled: "true" },
       vaultTunnelPort: "18201",
     });
     expect(config).toMatchObject({
       host: { port: 2022 },
       forge: { sshPort: 2200 },
-      offsite: { user: "root", port: 23 },
+      offsite: { user: "root", port: 23, restPort: 8443 },
       runner: { enabled: true },
       vaultTunnelPort: 18201,
     });
@@ -105,6 +122,28 @@ describe("an accepted configuration", () => {
     expect(parseConfig({ ...VALID, backup: { every } }).backup).toEqual({ everyMinutes });
   });
 
+  it.each([
+    ["50M", 52_428_800],
+    ["500G", 536_870_912_000],
+    ["1T", 1_099_511_627_776],
+  ])("counts the offsite's size in bytes: %s", (maxSize, maxSizeBytes) => {
+    expect(parseConfig({ ...VALID, ...offsite({ maxSize }) }).offsite).toEqual({
+      address: "198.51.100.9",
+      user: "root",
+      port: 22,
+      hostKey: OFFSITE_KEY,
+      restPort: 8000,
+      maxSizeBytes,
+    });
+  });
+
+  it.each(["auto", "fresh", "0123abcd", "f".repeat(64), "2026-01-31T12:00Z", "2026-01-31T12:00:00.5+02:00"])(
+    "takes every way to say what empty volumes are filled with: %s",
+    (seed) => {
+      expect(parseConfig({ ...VALID, seed }).seed).toBe(seed);
+    },
+  );
+
   it.each([`ecdsa-sha2-nistp256 ${"A".repeat(139)}=`, `ssh-rsa ${"A".repeat(372)}`])(
     "takes host keys of the other types: %s",
     (hostKey) => {
@@ -125,7 +164,7 @@ describe("an accepted configuration", () => {
 describe("images", () => {
   it("are all pinned by tag and digest, with the registry's name", () => {
     for (const reference of Object.values(IMAGES))
-      expect(reference).toMatch(/^[a-z]+(\.[a-z]+)+(\/[a-z]+)+:[\w.-]+@sha256:[0-9a-f]{64}$/);
+      expect(reference).toMatch(/^[a-z]+(\.[a-z]+)+(\/[a-z-]+)+:[\w.-]+@sha256:[0-9a-f]{64}$/);
   });
 
   it("behind a mirror keep path, tag and digest", () => {
@@ -138,6 +177,9 @@ describe("images", () => {
       forgejo: `127.0.0.1:5000/proxy/forgejo/forgejo${suffix(IMAGES.forgejo)}`,
       runner: `127.0.0.1:5000/proxy/forgejo/runner${suffix(IMAGES.runner)}`,
       caddy: `127.0.0.1:5000/proxy/library/caddy${suffix(IMAGES.caddy)}`,
+      restic: `127.0.0.1:5000/proxy/restic/restic${suffix(IMAGES.restic)}`,
+      restServer: `127.0.0.1:5000/proxy/restic/rest-server${suffix(IMAGES.restServer)}`,
+      node: `127.0.0.1:5000/proxy/library/node${suffix(IMAGES.node)}`,
     });
   });
 

@@ -159,6 +159,26 @@ describe("wrong values", () =>
     [{ offsite: "no" }, "offsite: is neither a second host nor none: no", "set foundation:offsite none"],
     [offsite({ port: "x" }), "offsite.port: is not a port number: x", "set --path foundation:offsite.port 22"],
     [
+      offsite({ restPort: 0 }),
+      "offsite.restPort: is not a port number: 0",
+      "set --path foundation:offsite.restPort 8000",
+    ],
+    ...["500", "0G", "1.5T", "500GB", "-1G"].map((maxSize): Refusal => [
+      offsite({ maxSize }),
+      `offsite.maxSize: is not a size such as 500G or 2T: ${maxSize}`,
+      "set --path foundation:offsite.maxSize 500G",
+    ]),
+    ...["latest", "0123abc", "2026-01-31", "2026-01-31T12:00:00", "a".repeat(65)].map((seed): Refusal => [
+      { seed },
+      `seed: is not auto, fresh, a snapshot id (8 to 64 hex digits) or a time (2026-01-31T12:00:00Z): ${seed}`,
+      "set foundation:seed auto",
+    ]),
+    [
+      { seed: "2026-13-31T12:00:00Z" },
+      "seed: is not a time of any day: 2026-13-31T12:00:00Z",
+      "set foundation:seed auto",
+    ],
+    [
       forge({ admin: "admin" }),
       "forge.admin: is a name that the forge reserves: admin",
       "set --path foundation:forge.admin operator",
@@ -265,6 +285,11 @@ describe("contradictions", () =>
       offsite({ hostKey: HOST_KEY }),
       "offsite.hostKey: is the VM's own host key, so both names are one machine",
       `set --path foundation:offsite.hostKey ${KEYSCAN}`,
+    ],
+    [
+      offsite({ restPort: 22 }),
+      "offsite.restPort: is the offsite's own SSH port: 22",
+      "set --path foundation:offsite.restPort 8000",
     ],
     ...["foundation.test", "nas.local", "home.arpa.home.arpa", "vm.internal"].map((domain): Refusal => [
       { domain, tls: { mode: "acme", email: "ops@example.org" } },

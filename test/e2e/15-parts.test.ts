@@ -191,6 +191,12 @@ test("gitea-runner: the official runner's path, user and tools", () => {
   );
 });
 
+test("node: the program that runs the rig, for a plain user", () => {
+  const command = ["node", "-p", "`${process.version} ${process.getuid()}`"];
+  const options = ["run", "--rm", "--network=none", "--user=1000:1000", ...HARDENED];
+  expect(docker(...options, images.get("node") ?? "", ...command)).toBe(`${process.version} 1000`);
+});
+
 test("rest-server: append-only with its own users; restic stores and reads there", async () => {
   const users = mounted("/secrets", "htpasswd", "vm:{SHA}5en6G6MezRroT3XKqkdPOmY/BfQ=\n");
   const options = ["--user=1000:1000", "--tmpfs=/data:uid=1000", ...users];

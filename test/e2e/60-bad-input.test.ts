@@ -51,6 +51,7 @@ async function refusal(
   writeConfig(stack.config, {
     ...readConfig(),
     "foundation:host": { ...target },
+    "foundation:offsite": "none",
     "foundation:vaultTunnelPort": 18210,
     ...change,
   });

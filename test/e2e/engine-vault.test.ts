@@ -1,9 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { AuthBackendRole, AuthBackendRoleSecretId } from "@pulumi/vault/approle/index.js";
+import { AuthBackendRole } from "@pulumi/vault/approle/index.js";
 import { SecretV2 } from "@pulumi/vault/kv/index.js";
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -41,6 +41,10 @@ describe.skipIf(archive === undefined)("vault", () => {
     await api("POST", "auth/approle/role/pulumi", { token_policies: ["all"] });
     await api("POST", "auth/approle/role/pulumi/role-id", { role_id: "pulumi-role" });
     await api("POST", "auth/approle/role/pulumi/custom-secret-id", { secret_id: "pulumi-secret" });
+    // As the unseal helper leaves it for the program.
+    await api("POST", "sys/mounts/engine", { type: "kv", options: { version: "2" } });
+    await api("POST", "auth/approle/role/reader", {});
+    await api("POST", "auth/approle/role/reader/custom-secret-id", { secret_id: "reader-secret" });
   }, 60_000);
   afterAll(() => {
     server?.kill();
@@ -60,16 +64,7 @@ describe.skipIf(archive === undefined)("vault", () => {
     return { status: response.status, data: text === "" ? undefined : JSON.parse(text).data };
   }
 
-  function program(
-    change: {
-      path?: string;
-      description?: string;
-      policy?: string;
-      ttl?: number;
-      password?: string;
-      secretId?: string;
-    } = {},
-  ) {
+  function program(change: { policy?: string; ttl?: number; password?: string } = {}) {
     return () => {
       const provider = new vault.Provider("vault", {
         address,
@@ -80,20 +75,10 @@ describe.skipIf(archive === undefined)("vault", () => {
         skipChildToken: true,
         skipGetVaultVersion: true,
       });
-      const store = new vault.Mount(
-        "store",
-        {
-          path: change.path ?? "engine",
-          type: "kv",
-          options: { version: "2" },
-          description: change.description ?? "test",
-        },
-        { provider },
-      );
       new SecretV2(
         "password",
         {
-          mount: store.path,
+          mount: "engine",
           name: "app/login",
           dataJson: pulumi.jsonStringify({ password: change.password ?? "first-password" }),
           disableRead: true,
@@ -116,22 +101,7 @@ describe.skipIf(archive === undefined)("vault", () => {
         },
         { provider },
       );
-      const secretId = new AuthBackendRoleSecretId(
-        "secret-id",
-        { backend: "approle", roleName: role.roleName, secretId: pulumi.secret(change.secretId ?? "reader-secret") },
-        { provider },
-      );
-      const method = new vault.AuthBackend(
-        "userpass",
-        { type: "userpass", path: "people", description: "test" },
-        { provider },
-      );
-      new vault.Audit(
-        "log",
-        { type: "file", path: "log", options: { file_path: join(directory, "audit.log") } },
-        { provider },
-      );
-      return { accessor: secretId.accessor, store: store.accessor, method: method.accessor, id: secretId.secretId };
+      return { role: role.roleId };
     };
   }
 
@@ -155,22 +125,17 @@ describe.skipIf(archive === undefined)("vault", () => {
   test("everything is made, works, is the same the second time, changes in place, and goes", async () => {
     const first = await run(up);
     expect(failures(first)).toEqual([]);
-    expect(first.changes.create).toBe(8);
-    expect(first.outputs).toMatchObject({
-      accessor: expect.stringMatching(/^[0-9a-f-]{36}$/),
-      store: expect.stringMatching(/^kv_/),
-      method: expect.stringMatching(/^auth_userpass_/),
-      id: "[secret]",
-    });
+    expect(first.changes.create).toBe(4);
+    expect(first.outputs).toEqual({ role: "reader-role" });
+    // The secret id is older than the role's policy and id, and works with both.
     expect((await login()).status).toBe(200);
     expect((await api("GET", "engine/data/app/login")).data.data).toEqual({ password: "first-password" });
-    expect((await api("GET", "sys/audit")).data).toHaveProperty("log/");
-    expect((await run(up)).changes).toEqual({ create: 0, update: 0, replace: 0, delete: 0, same: 8 });
+    expect((await run(up)).changes).toEqual({ create: 0, update: 0, replace: 0, delete: 0, same: 4 });
 
     const policy = 'path "engine/data/app/*" { capabilities = ["read"] }';
-    const changed = await run(up, { description: "better", policy, ttl: 0, password: "second-password" });
+    const changed = await run(up, { policy, ttl: 0, password: "second-password" });
     expect(failures(changed)).toEqual([]);
-    expect(changed.changes).toEqual({ create: 0, update: 4, replace: 0, delete: 0, same: 4 });
+    expect(changed.changes).toEqual({ create: 0, update: 3, replace: 0, delete: 0, same: 1 });
     expect((await api("GET", "engine/data/app/login")).data).toMatchObject({
       data: { password: "second-password" },
       metadata: { version: 2 },
@@ -179,62 +144,35 @@ describe.skipIf(archive === undefined)("vault", () => {
       token_ttl: 0,
       token_policies: ["reader"],
     });
-    expect((await api("GET", "sys/mounts/engine")).data.description).toBe("better");
     expect((await api("GET", "sys/policies/acl/reader")).data.policy).toBe(policy);
-
-    const moved = await run(up, { path: "moved" });
-    expect(failures(moved)).toEqual([]);
-    expect((await api("GET", "moved/data/app/login")).status).toBe(200);
-
-    const rotated = await run(up, { path: "moved", secretId: "another-secret" });
-    expect(rotated.changes).toMatchObject({ replace: 1 });
-    expect((await login()).status).toBe(400);
-
-    const gone = await run(destroy);
-    expect(failures(gone)).toEqual([]);
-    for (const path of ["sys/mounts/moved", "sys/policies/acl/reader", "auth/approle/role/reader", "sys/auth/people"]) {
-      expect([path, (await api("GET", path)).status]).toEqual([
-        path,
-        path.includes("mounts") || path.includes("people") ? 400 : 404,
-      ]);
-    }
-    expect((await api("GET", "sys/audit")).data).toEqual({});
-    expect(JSON.stringify([first, changed, gone])).not.toMatch(
-      /first-password|second-password|reader-secret|pulumi-secret/,
-    );
+    expect(JSON.stringify([first, changed])).not.toMatch(/first-password|second-password|reader-secret|pulumi-secret/);
   });
 
-  test("what an interrupted run enabled is taken over; what is there without a record is refused, as by the real provider", async () => {
+  test("without its state it converges against a Vault that has everything", async () => {
     await run(up);
-    const state = JSON.parse(readFileSync(stateFile, "utf8")) as { resources: object[] };
-    state.resources = state.resources.map((each) => ({ ...each, condition: "creating" }));
-    writeFileSync(stateFile, JSON.stringify(state));
-    const resumed = await run(up);
-    expect(failures(resumed)).toEqual([]);
-    expect(resumed.changes.create).toBe(8);
-    expect((await login()).status).toBe(200);
-    const kept = readFileSync(stateFile);
-
     rmSync(stateFile);
     const blind = await run(up);
-    expect(failures(blind).toSorted()).toEqual(
-      [
-        expect.stringContaining("POST auth/approle/role/reader/custom-secret-id: 500"),
-        "vault:index/audit:Audit log: the path log is in use by the audit device file",
-        "vault:index/authBackend:AuthBackend userpass: the path people is in use by the auth method userpass",
-        "vault:index/mount:Mount store: the path engine is in use by the secret engine kv",
-      ].toSorted((a, b) => (String(a) < String(b) ? -1 : 1)),
-    );
-    writeFileSync(stateFile, kept);
+    expect(failures(blind)).toEqual([]);
+    expect(blind.changes.create).toBe(4);
+    expect((await login()).status).toBe(200);
+    expect((await run(up)).changes).toMatchObject({ same: 4 });
+  });
+
+  test("what the program made goes with it", async () => {
+    await run(up);
     expect(failures(await run(destroy))).toEqual([]);
+    for (const path of ["sys/policies/acl/reader", "auth/approle/role/reader"]) {
+      expect([path, (await api("GET", path)).status]).toEqual([path, 404]);
+    }
+    expect((await api("GET", "sys/mounts/engine")).status).toBe(200);
   });
 
   test("a sealed Vault is said to be sealed, and stands in the way of what concerns it only", async () => {
     expect(failures(await run(up))).toEqual([]);
     await api("PUT", "sys/seal");
-    expect((await run(up)).changes).toMatchObject({ same: 8 });
-    expect((await run(preview, { description: "x" })).result).toBe("succeeded");
-    const digest = await run(up, { description: "x" });
+    expect((await run(up)).changes).toMatchObject({ same: 4 });
+    expect((await run(preview, { password: "x" })).result).toBe("succeeded");
+    const digest = await run(up, { password: "x" });
     expect(digest.failures[0]).toMatchObject({ message: `vault ${address}: sealed`, exitCode: 2 });
   });
 

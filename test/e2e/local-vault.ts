@@ -6,8 +6,9 @@ import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { run } from "../../unseal-helper/exec.ts";
-import type { Effects } from "../../unseal-helper/effects.ts";
+import type { Effects, VaultRequest } from "../../unseal-helper/effects.ts";
 import { realEffects, shareFileEffects } from "../../unseal-helper/real-effects.ts";
+import type { Seed } from "../../unseal-helper/seed.ts";
 import type { HostCommand } from "../../unseal-helper/vault-host.ts";
 
 const ARCHIVE = "vault.tar.xz";
@@ -21,6 +22,20 @@ export function vaultArchive(directory = process.env["FOUNDATION_PARTS_DIR"]): s
   if (!sums.includes(`${sum}  ${ARCHIVE}`)) throw new Error(`${archive}: not as in SHA256SUMS`);
   return archive;
 }
+
+/** What a run has that is no rebuild. */
+export const NO_SEED: Seed = {
+  read: () => Promise.resolve(undefined),
+  fetch: () => Promise.reject(new Error("no seed")),
+  remove: () => Promise.reject(new Error("no seed")),
+  transfer: {
+    download: () => Promise.reject(new Error("no seed")),
+    upload: () => Promise.reject(new Error("no seed")),
+  },
+  appRole: () => {
+    throw new Error("no seed");
+  },
+};
 
 const SCRIPT = readFileSync(new URL("../../unseal-helper/vault-host.sh", import.meta.url), "utf8");
 
@@ -90,10 +105,17 @@ listener "tcp" {
     const world = realEffects({ file, agent, host: this, log: () => undefined });
     return {
       ...world,
+      // The container has a volume there.
+      requestVault: (request) => world.requestVault(this.#withLogsHere(request)),
       startVault: () => Promise.resolve(this.start()),
       stopVault: () => this.stop(),
       restartVault: () => this.restart(),
     };
+  }
+
+  #withLogsHere(request: VaultRequest): VaultRequest {
+    const text = JSON.stringify(request).replaceAll("/vault/logs/", `${this.directory}/logs/`);
+    return JSON.parse(text) as VaultRequest;
   }
 
   /** vault-host.sh on this machine's files; only starting and stopping is left to the methods above. */

@@ -205,6 +205,12 @@ hint: move its options away and run again: mv /etc/docker/daemon.json /etc/docke
     expect(stdout).toBe("640\nsame\na\nb\nfile\n");
   });
 
+  it("gives the VM an id once, which only root can read", () => {
+    const { stdout } = isolated(`${source} create_id; id=$(cat /etc/foundation/vm-id); create_id
+      [[ $id =~ ^[0-9a-f]{32}$ && $id = "$(cat /etc/foundation/vm-id)" ]] && stat -c %a /etc/foundation/vm-id`);
+    expect(stdout).toBe("600\n");
+  });
+
   it("remembers what took effect, and forgets it when a file changes or goes", () => {
     const { stdout } =
       isolated(`${source} mkdir -p /var/lib/foundation; state() { if is_applied x; then echo yes; else echo no; fi; }
@@ -238,7 +244,7 @@ hint: move its options away and run again: mv /etc/docker/daemon.json /etc/docke
       hostInstaller(scripts),
     );
     expect([code, stderr]).toEqual([0, ""]);
-    const installed = SCRIPTS.filter((name) => name !== "host").join("\n");
+    const installed = SCRIPTS.filter((name) => name !== "host" && !name.startsWith("offsite")).join("\n");
     expect(stdout).toBe(`main debian 2200\n${installed}\n755\n755\n`);
   });
 });
@@ -275,5 +281,45 @@ describe("scripts that write a password into other languages", () => {
       input: `${password}\n`,
     });
     expect([status, stdout, stderr]).toEqual([code, "", message]);
+  });
+});
+
+describe.skipIf(!permitted)("offsite", () => {
+  const script = "./offsite.sh";
+  const base = "/var/lib/foundation-offsite";
+
+  it("finds a host free on which there is nothing", () => {
+    expect(isolated(`${script} check 0123456789abcdef 8000`)).toEqual({ code: 0, stdout: "", stderr: "" });
+  });
+
+  it("does not take a directory that does not say whose it is", () => {
+    const { code, stderr } = isolated(`mkdir -p ${base}/data; ${script} check 0123456789abcdef 8000`);
+    expect([code, stderr]).toEqual([
+      8,
+      `offsite: ${base} holds backups of another foundation (it does not say which), not of 0123456789abcdef\n` +
+        `hint: choose another offsite; or, if they may go: mv ${base} ${base}.before (on the offsite)\n`,
+    ]);
+  });
+
+  it("refuses files that it does not know, and ids that are none", () => {
+    const serve = (files: Record<string, string>) =>
+      isolated(
+        `mkdir -p /run; ${script} serve 0123456789abcdef 8000 server restic 0 <<'END'\n${bundle(files)}END\nls /run`,
+      );
+    expect(serve({ "../x": "y" })).toMatchObject({
+      code: 64,
+      stderr: "offsite: not a file of the offsite: ../x\nhint: report this\n",
+    });
+    expect(serve({ vm_id: "me" })).toMatchObject({
+      code: 64,
+      stderr: "offsite: not the id of a VM: me\nhint: report this\n",
+    });
+  });
+
+  it("runs as root only, and says so", () => {
+    expect(isolated(`setpriv --reuid 65534 --clear-groups ./offsite.sh status`)).toMatchObject({
+      code: 9,
+      stderr: "offsite: not root\nhint: give the SSH user of the offsite password-less sudo\n",
+    });
   });
 });

@@ -11,11 +11,13 @@ import { ShareStore } from "../../unseal-helper/share-store.ts";
 import { sendRequest } from "../../unseal-helper/ssh-transport.ts";
 import { unsealVault } from "../../unseal-helper/unseal.ts";
 import { VaultClient } from "../../unseal-helper/vault-client.ts";
-import { LocalVault, vaultArchive } from "./local-vault.ts";
+import { LocalVault, NO_SEED, vaultArchive } from "./local-vault.ts";
 
 const archive = vaultArchive();
 const masterKey = Buffer.alloc(32, 11);
-const credentials = deriveSecrets(masterKey).vaultAppRole("pulumi");
+const { vaultAppRole } = deriveSecrets(masterKey);
+const credentials = vaultAppRole("pulumi");
+const readers = { ci: vaultAppRole("ci") };
 const target = { address: "127.0.0.1", user: "root", port: 22, hostKey: "ssh-ed25519 AAAA" };
 
 class Killed extends Error {}
@@ -42,7 +44,8 @@ describe.skipIf(archive === undefined)("ensure on a real Vault", () => {
     store: new ShareStore(shareFile, "real", masterKey, seam),
     vault: new VaultClient((request) => seam.requestVault(request)),
   });
-  const run = (seam?: Effects): Promise<EnsureResult> => ensure(tools(seam), { target, credentials, newEpoch: false });
+  const run = (seam?: Effects): Promise<EnsureResult> =>
+    ensure(tools(seam), { target, credentials, readers, seed: NO_SEED, newEpoch: false });
   const killedAfter = (path: string): Effects => killing(effects(), path);
 
   it("starts over when nothing but Vault itself knows that it was initialised", async () => {
@@ -93,7 +96,13 @@ describe.skipIf(archive === undefined)("ensure on a real Vault", () => {
     await expect(run(killedAfter("auth/approle/role/pulumi/custom-secret-id"))).rejects.toThrow(Killed);
     await expect(run(killedAfter("auth/token/revoke-self"))).rejects.toThrow(Killed);
     expect(readFileSync(shareFile, "utf8")).not.toContain('"rootToken": null');
-    expect((await run()).actions).toEqual(["bootstrapped"]);
+    expect((await run()).actions).toEqual([
+      "bootstrapped",
+      "audit device file made",
+      "audit device log made",
+      "KV store foundation made",
+      "secret id of ci made",
+    ]);
     expect(readFileSync(shareFile, "utf8")).toContain('"rootToken": null');
   });
 

@@ -13,7 +13,7 @@ import { ShareStore } from "../../unseal-helper/share-store.ts";
 import { type Tools, unsealVault } from "../../unseal-helper/unseal.ts";
 import { VaultClient } from "../../unseal-helper/vault-client.ts";
 import { verifyFile } from "../../unseal-helper/verification.ts";
-import { LocalVault, vaultArchive } from "./local-vault.ts";
+import { LocalVault, NO_SEED, vaultArchive } from "./local-vault.ts";
 
 const archive = vaultArchive();
 const masterKey = Buffer.alloc(32, 12);
@@ -32,7 +32,7 @@ describe.skipIf(archive === undefined)("with the shares of a real Vault", () => 
     agent = local.agent();
     shareFile = join(local.directory, "real.shares.json");
     local.start();
-    await ensure(tools(), { target, credentials, newEpoch: false });
+    await ensure(tools(), { target, credentials, readers: {}, seed: NO_SEED, newEpoch: false });
   });
   afterAll(async () => {
     agent.destroy();

@@ -9,6 +9,7 @@ import type { Effects } from "../../unseal-helper/effects.ts";
 import { ensure } from "../../unseal-helper/ensure.ts";
 import { type Restored, restoreVault } from "../../unseal-helper/restore.ts";
 import { extendShares } from "../../unseal-helper/shamir.ts";
+import type { Seed } from "../../unseal-helper/seed.ts";
 import { ShareStore } from "../../unseal-helper/share-store.ts";
 import { takeSnapshot } from "../../unseal-helper/snapshot.ts";
 import { verifySnapshot } from "../../unseal-helper/snapshot-archive.ts";
@@ -17,12 +18,13 @@ import { type SnapshotTransfer, snapshotTransfer } from "../../unseal-helper/sna
 import { openVault, type Tools } from "../../unseal-helper/unseal.ts";
 import { VaultClient } from "../../unseal-helper/vault-client.ts";
 import { waitForVault } from "../../unseal-helper/waiting.ts";
-import { LocalVault, vaultArchive } from "./local-vault.ts";
+import { LocalVault, NO_SEED, vaultArchive } from "./local-vault.ts";
 
 const ENTRIES = 10_000;
 const archive = vaultArchive();
 const masterKey = Buffer.alloc(32, 13);
 const { vaultAppRole: appRole } = deriveSecrets(masterKey);
+const readers = { backup: appRole("backup"), operator: appRole("operator") };
 const target = { address: "127.0.0.1", user: "root", port: 22, hostKey: "ssh-ed25519 AAAA" };
 
 class Killed extends Error {}
@@ -81,7 +83,7 @@ describe.skipIf(archive === undefined)("snapshot and restore on a real Vault", (
     site = new Site(18310);
     path = join(site.local.directory, "daily.snap");
     const tools = site.tools();
-    await ensure(tools, { target, credentials: appRole("pulumi"), newEpoch: false });
+    await ensure(tools, { target, credentials: appRole("pulumi"), readers, seed: NO_SEED, newEpoch: false });
     await configure(tools.vault);
     empty = new Site(18320);
   });
@@ -162,6 +164,28 @@ describe.skipIf(archive === undefined)("snapshot and restore on a real Vault", (
     await expect(restore(empty)).rejects.toMatchObject({ exitCode: EXIT.refused });
   });
 
+  it("comes back in a rebuild by ensure alone, without any state of the program", async () => {
+    const rebuilt = new Site(18330);
+    cpSync(site.shareFile, rebuilt.shareFile);
+    const { epoch, n, t, clusterId, vaultVersion, bytes, snapshotSha256, created } = manifest;
+    const taken = { epoch, n, t, clusterId, version: vaultVersion, bytes, sha256: snapshotSha256, taken: created };
+    let isThere = true;
+    const seed: Seed = {
+      read: () => Promise.resolve(isThere ? taken : undefined),
+      fetch: () => Promise.resolve(path),
+      remove: () => Promise.resolve(void (isThere = false)),
+      transfer: rebuilt.transfer,
+      appRole,
+    };
+    const run = () =>
+      ensure(rebuilt.tools(), { target, credentials: appRole("pulumi"), readers, seed, newEpoch: false });
+    expect(await run()).toMatchObject({ actions: ["restored"], epoch, clusterId });
+    expect((await run()).actions).toEqual([]);
+    const { roleId, secretId } = appRole("operator");
+    expect(await rebuilt.tools().vault.logIn(roleId, secretId)).toMatch(/^hvs\./);
+    await rebuilt.remove();
+  });
+
   it("opens with a share that was issued later", async () => {
     const tools = await empty.loadedTools();
     const { effects, vault, store } = tools;
@@ -185,20 +209,16 @@ describe.skipIf(archive === undefined)("snapshot and restore on a real Vault", (
   });
 });
 
-/** As components/vault-config.ts does it: the KV store, two of the readers, and entries. */
+/** As components/vault-config.ts does it: policies and roles of two readers; and entries. */
 async function configure(vault: VaultClient): Promise<void> {
   const { roleId, secretId } = appRole("pulumi");
   const token = (await vault.logIn(roleId, secretId)) ?? "";
-  await vault.write(token, "sys/mounts/foundation", { type: "kv", options: { version: "2" } });
   for (const name of ["backup", "operator"] as const) {
     await vault.write(token, `sys/policies/acl/${name}`, { policy: READERS[name] });
     const role = `auth/approle/role/${name}`;
     await vault.write(token, role, { token_policies: [name] });
     await vault.write(token, `${role}/role-id`, { role_id: appRole(name).roleId });
-    await vault.write(token, `${role}/custom-secret-id`, { secret_id: appRole(name).secretId });
   }
-  // A version 2 mount is upgraded in the background for a moment.
-  await new Promise((resolve) => setTimeout(resolve, 2000));
   for (let index = 0; index < ENTRIES; index++) {
     const name = `entry-${String(index).padStart(5, "0")}`;
     await vault.write(token, `foundation/data/${name}`, { data: { word: `value-${index}` } });

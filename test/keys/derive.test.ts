@@ -13,7 +13,9 @@ const derived = deriveSecrets(masterKey);
 describe("deriveSecrets", () => {
   it("agrees with the published vectors", () => {
     const { vaultAppRole: _, vaultShareKey: __, fileFingerprintKey, ...plain } = derived;
-    expect({ ...plain, fileFingerprintKey: fileFingerprintKey.toString("hex") }).toEqual(vectors.secrets);
+    const { password, ...offsite } = plain.offsite;
+    expect({ ...plain, offsite, fileFingerprintKey: fileFingerprintKey.toString("hex") }).toEqual(vectors.secrets);
+    expect(password(vectors.offsitePassword.vmId)).toBe(vectors.offsitePassword.password);
     expect(derived.vaultAppRole("pulumi")).toEqual(vectors.vaultAppRole.pulumi);
     const { epoch, index, key } = vectors.vaultShareKey;
     expect(derived.vaultShareKey(epoch, index).toString("hex")).toBe(key);
@@ -32,12 +34,17 @@ describe("deriveSecrets", () => {
   });
 
   it("gives keys that sign what their public halves verify", () => {
-    for (const pem of [derived.ca.rootKeyPem, derived.ca.intermediateKeyPem]) {
+    for (const pem of [derived.ca.rootKeyPem, derived.ca.intermediateKeyPem, derived.offsite.serverKeyPem]) {
       expect(createPrivateKey(pem).asymmetricKeyDetails).toEqual({ namedCurve: "prime256v1" });
       const signature = sign("sha256", Buffer.from("x"), pem);
       expect(verify("sha256", Buffer.from("x"), createPublicKey(pem), signature)).toBe(true);
     }
     expect(createPrivateKey(derived.forgejo.sshHostKeys.ed25519.privateKeyPem).asymmetricKeyType).toBe("ed25519");
+  });
+
+  it("gives every VM a password of its own for the offsite, and none to what is no id", () => {
+    expect(derived.offsite.password("a".repeat(32))).not.toBe(derived.offsite.password("b".repeat(32)));
+    expect(() => derived.offsite.password("")).toThrow('bad part ""');
   });
 
   it("is frozen, so that nobody can change a secret for everybody else", () => {

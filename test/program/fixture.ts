@@ -7,10 +7,14 @@ import foundation from "../../index.ts";
 import { deriveSecrets, type DerivedSecrets } from "../../keys/derive.ts";
 import { createKeyFile, openKeyFile } from "../../keys/keyfile.ts";
 import { record, type Mode } from "../harness.ts";
-import { ofType, PASSWORD, type Run } from "./rules/rule.ts";
+import { ofType, PASSWORD, REMOTE, type Run } from "./rules/rule.ts";
 
 export const PASSPHRASE = "hatbox-outlook-clover-vanish-jukebox-ripple-oversleep";
 export const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVhIFhXeXUT/VhyvzD9sZQx3YTiRGvxVzGM7yCGUdWj";
+
+export const VM_ID = "0123456789abcdef0123456789abcdef";
+export const OFFSITE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJfi3pGMzDaM6sD0lp1Vh0z5ynCzPT2RyjcbXIlWbGwK";
+export const OFFSITE = { offsite: { address: "198.51.100.9", hostKey: OFFSITE_KEY } };
 
 /** A real certificate, valid until 2126, in place of those that the tls provider would compute. */
 export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
@@ -92,6 +96,8 @@ function computed(type: string, name: string, generated: Record<string, string>)
       return { certPem: CERTIFICATE };
     case "tls:index/certRequest:CertRequest":
       return { certRequestPem: "-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n" };
+    case REMOTE:
+      return name === "vm-id" ? { stdout: VM_ID, stderr: "" } : {};
     default:
       return {};
   }
@@ -114,7 +120,8 @@ function derivedSecrets(derived: DerivedSecrets): string[] {
     derived.ca.rootKeyPem,
     derived.ca.intermediateKeyPem,
     derived.restic.password,
-    derived.offsite.password,
+    derived.offsite.password(VM_ID),
+    derived.offsite.serverKeyPem,
     derived.fileFingerprintKey.toString("hex"),
     ...roles.map((role) => derived.vaultAppRole(role).secretId),
   ];

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { stringify } from "yaml";
+import { SERVICE_VOLUMES } from "../../components/topology.ts";
+import { IMAGES } from "../../images.ts";
 import { differences, tree } from "./differences.ts";
-import { CONFIG, createFixture, HOST_KEY, type Fixture } from "./fixture.ts";
+import { CERTIFICATE, CONFIG, createFixture, HOST_KEY, OFFSITE, VM_ID, type Fixture } from "./fixture.ts";
 import { CONTAINER, label, nameOf, NETWORK, ofType, REMOTE, type Run } from "./rules/rule.ts";
 
 let fixture: Fixture;
@@ -15,12 +17,14 @@ afterAll(() => fixture.remove());
 const TREE = `0 Host host
   command:remote:Command host-setup
   command:local:Command preflight
+  command:remote:Command vm-id
 pulumi:providers:docker vm
 1 CertificateAuthority certificate-authority
   tls:index/certRequest:CertRequest ca-intermediate-request
   tls:index/locallySignedCert:LocallySignedCert ca-intermediate
   tls:index/selfSignedCert:SelfSignedCert ca-root
 1 Credentials credentials
+  random:index/randomPassword:RandomPassword backup-database-password
   random:index/randomPassword:RandomPassword forgejo-admin-password
   random:index/randomPassword:RandomPassword forgejo-database-password
   random:index/randomPassword:RandomPassword forgejo-internal-token
@@ -37,47 +41,46 @@ pulumi:providers:docker vm
   docker:index/remoteImage:RemoteImage rustfs-image
   docker:index/remoteImage:RemoteImage vault-image
 1 Networks networks
+  docker:index/network:Network backup-public
   docker:index/network:Network caddy-forgejo
   docker:index/network:Network caddy-public
   docker:index/network:Network caddy-rustfs
   docker:index/network:Network caddy-vault
   docker:index/network:Network forgejo-public
+  docker:index/network:Network postgres-backup
   docker:index/network:Network postgres-forgejo
   docker:index/network:Network runner-caddy
+  docker:index/network:Network rustfs-backup
   docker:index/network:Network rustfs-forgejo
+  docker:index/network:Network vault-backup
   docker:index/network:Network vault-loopback
+1 Volumes volumes
+  docker:index/volume:Volume caddy-data
+  docker:index/volume:Volume forgejo-data
+  docker:index/volume:Volume postgres-data
+  docker:index/volume:Volume rustfs-data
+  docker:index/volume:Volume vault-data
+  docker:index/volume:Volume vault-logs
 2 Postgres postgres
+  command:remote:Command postgres-database-backup
   command:remote:Command postgres-database-forgejo
   command:remote:Command postgres-files
   command:remote:Command postgres-superuser
   docker:index/container:Container postgres
-  docker:index/volume:Volume postgres-data
 2 Rustfs rustfs
   command:remote:Command bucket-forgejo
   command:remote:Command rustfs-files
   docker:index/container:Container rustfs
-  docker:index/volume:Volume rustfs-data
 2 Vault vault
   command:remote:Command vault-files
   docker:index/container:Container vault
-  docker:index/volume:Volume vault-data
-  docker:index/volume:Volume vault-logs
 4 VaultConfig vault-config
-  vault:index/audit:Audit audit-file
-  vault:index/audit:Audit audit-log
   vault:appRole/authBackendRole:AuthBackendRole approle-backup
   vault:appRole/authBackendRole:AuthBackendRole approle-ci
   vault:appRole/authBackendRole:AuthBackendRole approle-forgejo
   vault:appRole/authBackendRole:AuthBackendRole approle-operator
   vault:appRole/authBackendRole:AuthBackendRole approle-postgres
   vault:appRole/authBackendRole:AuthBackendRole approle-rustfs
-  vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId approle-backup-secret
-  vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId approle-ci-secret
-  vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId approle-forgejo-secret
-  vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId approle-operator-secret
-  vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId approle-postgres-secret
-  vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId approle-rustfs-secret
-  vault:index/mount:Mount kv-foundation
   vault:index/policy:Policy policy-backup
   vault:index/policy:Policy policy-ci
   vault:index/policy:Policy policy-forgejo
@@ -87,8 +90,6 @@ pulumi:providers:docker vm
   vault:kv/secretV2:SecretV2 forgejo-admin
   vault:kv/secretV2:SecretV2 forgejo-database
   vault:kv/secretV2:SecretV2 forgejo-security
-  vault:kv/secretV2:SecretV2 offsite-restic
-  vault:kv/secretV2:SecretV2 offsite-server
   vault:kv/secretV2:SecretV2 postgres-superuser
   vault:kv/secretV2:SecretV2 rustfs-root
   pulumi:providers:vault vault
@@ -98,11 +99,9 @@ pulumi:providers:docker vm
   command:remote:Command forgejo-admin
   command:remote:Command forgejo-files
   docker:index/container:Container forgejo
-  docker:index/volume:Volume forgejo-data
 6 Caddy caddy
   command:remote:Command caddy-files
-  docker:index/container:Container caddy
-  docker:index/volume:Volume caddy-data`;
+  docker:index/container:Container caddy`;
 
 describe("the graph", () => {
   it("is this", () => expect(tree(plain)).toBe(TREE));
@@ -119,6 +118,7 @@ describe("the graph", () => {
       "Command caddy-files: stdin",
       "Command forgejo-admin: stdin",
       "Command forgejo-files: stdin",
+      "Command postgres-database-backup: stdin",
       "Command postgres-database-forgejo: stdin",
       "Command postgres-files: stdin",
       "Command postgres-superuser: stdin",
@@ -170,11 +170,13 @@ const EVERY_REMOTE_COMMAND = [
   "forgejo-admin",
   "forgejo-files",
   "host-setup",
+  "postgres-database-backup",
   "postgres-database-forgejo",
   "postgres-files",
   "postgres-superuser",
   "rustfs-files",
   "vault-files",
+  "vm-id",
 ];
 const OTHER_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJfi3pGMzDaM6sD0lp1Vh0z5ynCzPT2RyjcbXIlWbGwK";
 const host = (changes: Record<string, unknown>) => ({ host: { ...(CONFIG.host as object), ...changes } });
@@ -193,6 +195,7 @@ describe("a change of the configuration changes what it is about and nothing els
         "+ RemoteImage runner-image",
         "+ Runner runner",
         "+ Volume runner-data",
+        "+ Volumes runner-volumes",
         "Container caddy: networksAdvanced",
       ],
     ],
@@ -268,14 +271,18 @@ describe("a change of the configuration changes what it is about and nothing els
         "Container forgejo: labels",
         "Container vault: labels",
         ...[
+          "backup-public",
           "caddy-forgejo",
           "caddy-public",
           "caddy-rustfs",
           "caddy-vault",
           "forgejo-public",
+          "postgres-backup",
           "postgres-forgejo",
           "runner-caddy",
+          "rustfs-backup",
           "rustfs-forgejo",
+          "vault-backup",
           "vault-loopback",
         ].map((name) => `Network ${name}: ipamConfigs`),
       ],
@@ -311,7 +318,38 @@ describe("a change of the configuration changes what it is about and nothing els
       ].sort(),
     ],
     ["the tunnel's port", { vaultTunnelPort: 18201 }, ["vault vault: address"]],
-    ["the offsite", { offsite: { address: "198.51.100.9", hostKey: OTHER_KEY } }, []],
+    [
+      "the offsite",
+      OFFSITE,
+      [
+        "+ Backup backup",
+        "+ BackupImage backup-image",
+        "+ CertRequest offsite-request",
+        "+ Command backup-files",
+        "+ Command backup-image",
+        "+ Command offsite-server",
+        "+ Command offsite-setup",
+        "+ Command postgres-reader",
+        "+ Command seed",
+        "+ Command seed-files",
+        "+ Container backup",
+        "+ Images backup-images",
+        "+ LocallySignedCert offsite-certificate",
+        "+ Offsite offsite",
+        "+ RemoteImage node-image",
+        "+ RemoteImage restic-image",
+        "+ SecretV2 offsite-restic",
+        "+ SecretV2 offsite-server",
+        "+ Seed seed",
+        "+ Volume backup-data",
+        "+ Volumes backup-volumes",
+        "Container postgres: networksAdvanced",
+        "Container rustfs: networksAdvanced",
+        "Container vault: networksAdvanced",
+        "Forgejo forgejo: option dependencies",
+        "VaultReady vault-ready: option dependencies",
+      ],
+    ],
     ["the backup's interval", { backup: { every: "1h" } }, []],
   ];
   it.each(changes)("%s", async (_, change, expected) => {
@@ -330,6 +368,7 @@ describe("a new credential reaches those who use it and nobody else", () => {
     "SecretV2 rustfs-root: dataJson",
   ];
   const users: Record<string, string[]> = {
+    "backup-database-password": ["Command postgres-database-backup: stdin"],
     "forgejo-admin-password": ["Command forgejo-admin: stdin", "SecretV2 forgejo-admin: dataJson"],
     "forgejo-database-password": [
       "Command forgejo-files: stdin",
@@ -389,6 +428,7 @@ it("command lines hold the user's sudo, arguments and nothing secret", async () 
     "forgejo-admin": `sudo -n timeout 120 ${script}/forgejo-admin operator ops@example.org platform`,
     "forgejo-files": `sudo -n timeout 60 ${script}/install-files forgejo 1000:1000`,
     "host-setup": "sudo -n timeout 900 bash -s -- debian 2222",
+    "postgres-database-backup": `sudo -n timeout 60 ${script}/postgres-database backup`,
     "postgres-database-forgejo": `sudo -n timeout 60 ${script}/postgres-database forgejo`,
     "postgres-files": `sudo -n timeout 60 ${script}/install-files postgres 999:999`,
     "postgres-superuser": `sudo -n timeout 60 ${script}/postgres-superuser`,
@@ -396,20 +436,69 @@ it("command lines hold the user's sudo, arguments and nothing secret", async () 
     "runner-registration": `sudo -n timeout 60 ${script}/forgejo-runner platform`,
     "rustfs-files": `sudo -n timeout 60 ${script}/install-files rustfs 10001:10001`,
     "vault-files": `sudo -n timeout 60 ${script}/install-files vault 100:1000`,
+    "vm-id": "sudo -n timeout 30 cat /etc/foundation/vm-id",
   });
   const ensure = run.resources.find(({ name }) => name === "vault-ensure");
   expect(String(ensure?.inputs.create).replace(/--keys '\S+'/, "--keys 'KEYS'")).toBe(
-    `node unseal-helper/main.ts ensure --stack 'test' --keys 'KEYS' --host 'debian@203.0.113.7:2022' --host-key '${HOST_KEY}'`,
+    `node unseal-helper/main.ts ensure --stack 'test' --keys 'KEYS' --host 'debian@203.0.113.7:2022' --host-key '${HOST_KEY}'` +
+      " --readers operator,forgejo,postgres,rustfs,ci,backup",
   );
 });
 
-it("Vault's audit devices come one after the other and before anything else is written to it", () => {
-  const devices = ofType(plain, "vault:index/audit:Audit").map(({ urn }) => urn);
-  const others = plain.resources.filter(({ type }) => type.startsWith("vault:") && !type.endsWith(":Audit"));
-  expect(others.filter(({ dependencies }) => !devices.every((urn) => dependencies.includes(urn)))).toEqual([]);
-  const [file, log] = devices.toSorted();
-  const second = plain.resources.find(({ urn }) => urn === log);
-  expect(second?.dependencies).toContain(file);
+describe("the offsite", () => {
+  const common = (port: number) => `${fixture.derived.ownerId} ${String(port)} ${IMAGES.restServer} ${IMAGES.restic}`;
+  const inputs = (run: Run, name: string) => run.resources.find((resource) => resource.name === name)?.inputs;
+
+  it("is set up by two commands with its own sudo and port, and a limit only where there is one", async () => {
+    const lines = (run: Run) => ["offsite-setup", "offsite-server"].map((name) => inputs(run, name)?.create);
+    const script = "/usr/local/lib/foundation/offsite";
+    expect(lines(await fixture.run("repreview", OFFSITE))).toEqual([
+      `timeout 900 bash -s -- ${common(8000)}`,
+      `timeout 300 ${script} serve ${common(8000)} 0`,
+    ]);
+    const other = { ...OFFSITE.offsite, user: "backup", port: 23, restPort: 8443, maxSize: "1G" };
+    const run = await fixture.run("repreview", { offsite: other });
+    expect(lines(run)).toEqual([
+      `sudo -n timeout 900 bash -s -- ${common(8443)}`,
+      `sudo -n timeout 300 ${script} serve ${common(8443)} 1073741824`,
+    ]);
+    expect(inputs(run, "offsite-server")?.connection).toMatchObject({ host: "198.51.100.9", port: 23, user: "backup" });
+  });
+
+  it("is handed its certificate, the account's password for this VM, and the VM's id", async () => {
+    const stdin = String(inputs(await fixture.run("repreview", OFFSITE), "offsite-server")?.stdin);
+    const files = stdin
+      .trim()
+      .split("\n")
+      .map((line) => line.split(" "));
+    const { offsite, restic } = fixture.derived;
+    const texts = files.map(([name, content = ""]) => [name, Buffer.from(content, "base64").toString()] as const);
+    expect(Object.fromEntries(texts)).toEqual({
+      "cert.pem": CERTIFICATE,
+      "key.pem": offsite.serverKeyPem,
+      password: `${offsite.password(VM_ID)}\n`,
+      restic_password: `${restic.password}\n`,
+      vm_id: VM_ID,
+    });
+  });
+
+  it.each([
+    ["198.51.100.9", { ipAddresses: ["198.51.100.9"] }],
+    ["nas.example.org", { dnsNames: ["nas.example.org"] }],
+  ])("has a certificate for its address: %s", async (address, names) => {
+    const run = await fixture.run("repreview", { offsite: { ...OFFSITE.offsite, address } });
+    const { privateKeyPem: _, ...request } = inputs(run, "offsite-request") ?? {};
+    expect(request).toEqual({
+      subject: { commonName: "Foundation offsite", organization: "Foundation" },
+      ...names,
+    });
+    const { allowedUses, isCaCertificate, validityPeriodHours } = inputs(run, "offsite-certificate") ?? {};
+    expect([allowedUses, isCaCertificate, validityPeriodHours]).toEqual([
+      ["digital_signature", "server_auth"],
+      undefined,
+      87_600,
+    ]);
+  });
 });
 
 it("the preflight is told everything that must be free or ours", () => {
@@ -419,11 +508,11 @@ it("the preflight is told everything that must be free or ours", () => {
     target: { address: "203.0.113.7", user: "root", port: 22, hostKey: HOST_KEY },
     ownerId: fixture.derived.ownerId,
     ports: [80, 443, 2222],
-    containers: ["postgres", "rustfs", "vault", "forgejo", "runner", "caddy"],
+    containers: ["postgres", "rustfs", "vault", "forgejo", "runner", "caddy", "backup"],
     networks: ofType(plain, NETWORK)
       .map(({ name }) => name)
       .sort((a, b) => octet(a) - octet(b)),
-    volumes: ["postgres-data", "rustfs-data", "vault-data", "vault-logs", "forgejo-data", "caddy-data", "runner-data"],
+    volumes: [...SERVICE_VOLUMES, "runner-data", "backup-data"],
     minimumDiskGib: 10,
     minimumMemoryMib: 3500,
   });

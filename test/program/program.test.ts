@@ -8,7 +8,7 @@ import { EXIT } from "../../errors.ts";
 import { sshFingerprint } from "../../outputs.ts";
 import foundation from "../../index.ts";
 import { record, type Mode } from "../harness.ts";
-import { CERTIFICATE, CONFIG, createFixture, HOST_KEY, PASSPHRASE, type Fixture } from "./fixture.ts";
+import { CERTIFICATE, CONFIG, createFixture, HOST_KEY, OFFSITE, PASSPHRASE, type Fixture } from "./fixture.ts";
 
 let fixture: Fixture;
 beforeAll(async () => {
@@ -52,8 +52,7 @@ describe("outputs", () => {
   });
 
   it("do not warn where there is an offsite", async () => {
-    const hostKey = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJfi3pGMzDaM6sD0lp1Vh0z5ynCzPT2RyjcbXIlWbGwK";
-    const { outputs, warnings } = await fixture.run("repreview", { offsite: { address: "198.51.100.9", hostKey } });
+    const { outputs, warnings } = await fixture.run("repreview", OFFSITE);
     expect(outputs.warnings).toEqual([]);
     expect(warnings).toEqual([]);
   });

@@ -3,6 +3,7 @@ import { containerRules } from "./rules/containers.ts";
 import { graphRules } from "./rules/graph.ts";
 import { networkRules } from "./rules/networks.ts";
 import type { Rule } from "./rules/rule.ts";
+import { seedRules } from "./rules/seed.ts";
 import { secretRules } from "./rules/secrets.ts";
 import { stageRules } from "./rules/stages.ts";
 import { storageRules } from "./rules/storage.ts";
@@ -18,4 +19,5 @@ export const RULES: readonly Rule[] = [
   ...commandRules,
   ...secretRules,
   ...vaultRules,
+  ...seedRules,
 ];

@@ -6,6 +6,7 @@ import { buildArgv } from "../../sandbox/docker.ts";
 import { addressOf } from "../../sandbox/network.ts";
 import { findPaths } from "../../sandbox/paths.ts";
 import { parsePin } from "../../sandbox/pulled-images.ts";
+import { kitArgv } from "../../sandbox/rebuild-kit.ts";
 import { runRegistryArgv } from "../../sandbox/registry.ts";
 import { foundationArgv } from "../../sandbox/verification.ts";
 
@@ -98,4 +99,16 @@ test("pins are taken apart", () => {
     repository: "library/caddy",
     tag: "2.11.7-alpine",
   });
+});
+
+test("the kit takes the embedded engine's state from its file, and the real Pulumi's from Pulumi", () => {
+  const common = ["backup", "kit", "--stack", "sandbox", "--config-file", "/s/Pulumi.sandbox.yaml"];
+  expect(kitArgv("node", paths, "pulumi")).toEqual(["node", "/src/cli/main.ts", ...common]);
+  expect(kitArgv("node", paths, "embedded")).toEqual([
+    "node",
+    "/src/cli/main.ts",
+    ...common,
+    "--state",
+    "/s/state.json",
+  ]);
 });

@@ -1,23 +1,24 @@
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseConfig } from "../../config.ts";
-import { isRunnerEnabled, stackConfig, type StackFacts } from "../../sandbox/stack-config.ts";
+import { hasOffsite, isRunnerEnabled, stackConfig, type StackFacts } from "../../sandbox/stack-config.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const facts: StackFacts = {
   host: { address: "10.87.53.10", user: "root", port: 22, hostKey: `ssh-ed25519 ${"A".repeat(68)}` },
+  offsite: { address: "10.87.53.11", user: "root", port: 22, hostKey: `ssh-ed25519 ${"B".repeat(68)}` },
   images: { caddy: `127.0.0.1:5000/foundation/caddy:2.11.4@${DIGEST}` },
   keyDirectory: "/s/keys",
 };
 
 test("is what Pulumi reads", () => {
   expect(stackConfig(facts))
-    .toBe(`# Written by the sandbox; host, images and keyDirectory are rewritten by every \`up\`, the rest is yours.
+    .toBe(`# Written by the sandbox; host, offsite, images and keyDirectory are rewritten by every \`up\`, the rest is yours.
+# foundation:offsite: none deploys without the second host.
 config:
   foundation:domain: foundation.test
   foundation:tls:
     mode: internal
-  foundation:offsite: none
   foundation:forge:
     admin: operator
     adminEmail: operator@foundation.test
@@ -29,6 +30,11 @@ config:
     user: root
     port: 22
     hostKey: ssh-ed25519 ${"A".repeat(68)}
+  foundation:offsite:
+    address: 10.87.53.11
+    user: root
+    port: 22
+    hostKey: ssh-ed25519 ${"B".repeat(68)}
   foundation:images:
     caddy: 127.0.0.1:5000/foundation/caddy:2.11.4@${DIGEST}
   foundation:keyDirectory: /s/keys
@@ -41,6 +47,7 @@ test("passes the program's own validation", () => {
   expect(parseConfig(raw)).toMatchObject({
     domain: "foundation.test",
     sites: { git: "git.foundation.test" },
+    offsite: { ...facts.offsite, restPort: 8000 },
     images: { caddy: facts.images.caddy },
     keyDirectory: "/s/keys",
   });
@@ -55,6 +62,19 @@ test("keeps what was edited, and Pulumi's salt; host, images and keys are the ri
   expect(again).toBe(
     stackConfig(facts).replace("size: s", "size: m").replace("config:\n", "config:\n") + "encryptionsalt: v1:abc\n",
   );
+});
+
+test("keeps what was said of the offsite beside its address, and that there is to be none", () => {
+  const edited = stackConfig(facts).replace("  foundation:images", "    restPort: 8443\n  foundation:images");
+  expect(stackConfig(facts, edited)).toContain(`address: 10.87.53.11
+    user: root
+    port: 22
+    hostKey: ssh-ed25519 ${"B".repeat(68)}
+`);
+  expect(stackConfig(facts, edited)).toContain("    restPort: 8443\n");
+  const without = "config:\n  foundation:offsite: none\n";
+  expect(stackConfig(facts, without)).toContain("  foundation:offsite: none\n");
+  expect([hasOffsite(""), hasOffsite(edited), hasOffsite(without)]).toEqual([true, true, false]);
 });
 
 test("says whether the runner's image is needed", () => {

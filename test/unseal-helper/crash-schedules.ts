@@ -5,7 +5,7 @@ import { ensure } from "../../unseal-helper/ensure.ts";
 import { rekey } from "../../unseal-helper/rekey.ts";
 import { combineShares } from "../../unseal-helper/shamir.ts";
 import type { Tools } from "../../unseal-helper/unseal.ts";
-import { CREDENTIALS, FakeWorld, MASTER_KEY, type Strike, TARGET } from "./fake-world.ts";
+import { CREDENTIALS, ENSURE, FakeWorld, MASTER_KEY, type SeededTools, type Strike } from "./fake-world.ts";
 
 // What can go wrong between a command and the world, and what must hold afterwards whatever it was.
 
@@ -13,7 +13,7 @@ import { CREDENTIALS, FakeWorld, MASTER_KEY, type Strike, TARGET } from "./fake-
 export interface Scenario {
   readonly name: string;
   readonly version: string;
-  readonly command: (tools: Tools) => Promise<unknown>;
+  readonly command: (tools: SeededTools) => Promise<unknown>;
 }
 
 /** The run that is struck at its `at`-th effect; the runs of a schedule follow one another. */
@@ -24,8 +24,8 @@ export interface Blow {
   readonly clockYears?: number;
 }
 
-const ensureCommand = (tools: Tools): Promise<unknown> =>
-  ensure(tools, { target: TARGET, credentials: CREDENTIALS, newEpoch: false });
+const ensureCommand = (tools: SeededTools): Promise<unknown> =>
+  ensure(tools, { ...ENSURE, seed: tools.seed, newEpoch: false });
 const breakglassCommand = (tools: Tools): Promise<unknown> => breakGlass(tools, 900, () => Promise.resolve());
 
 export const SCENARIOS: readonly Scenario[] = [

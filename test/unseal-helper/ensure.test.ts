@@ -2,8 +2,30 @@ import { describe, expect, it } from "vitest";
 import { EXIT, UserError } from "../../errors.ts";
 import { ensure, initialiseAndOpen, planEnsure } from "../../unseal-helper/ensure.ts";
 import { FakeVault } from "./fake-vault.ts";
-import { CREDENTIALS, type Fault, FakeWorld, Killed, MASTER_KEY, SHARE_FILE, TARGET } from "./fake-world.ts";
+import {
+  CREDENTIALS,
+  ENSURE,
+  type Fault,
+  FakeWorld,
+  Killed,
+  MASTER_KEY,
+  READERS,
+  SHARE_FILE,
+  TARGET,
+} from "./fake-world.ts";
 
+const GROUNDWORK = [
+  "audit device file made",
+  "audit device log made",
+  "KV store foundation made",
+  "secret id of backup made",
+  "secret id of ci made",
+];
+
+const plan = (world: FakeWorld): Promise<string[]> => {
+  const tools = world.tools();
+  return planEnsure(tools, { ...ENSURE, seed: tools.seed, newEpoch: false });
+};
 const at =
   (k: number, how: ReturnType<Fault>): Fault =>
   (count) =>
@@ -13,10 +35,11 @@ describe("ensure", () => {
   it("initialises in the order that survives crashes", async () => {
     const world = new FakeWorld();
     const result = await world.ensure();
-    expect(result.actions).toEqual(["initialised", "unsealed", "bootstrapped"]);
+    expect(result.actions).toEqual(["initialised", "unsealed", "bootstrapped", ...GROUNDWORK]);
     const login = ["POST auth/approle/login", "POST auth/token/revoke-self"];
     const write = ["write file", "read file"];
     expect(world.effects).toEqual([
+      ...["read file", "read seed"],
       "read file",
       "GET sys/seal-status",
       "lock",
@@ -48,6 +71,15 @@ describe("ensure", () => {
       "GET auth/token/lookup-self",
       ...login,
       ...write, // root token forgotten
+      "POST auth/approle/login",
+      ...["GET sys/audit", "POST sys/audit/file", "GET sys/audit", "POST sys/audit/log"],
+      ...["GET sys/mounts", "POST sys/mounts/foundation"],
+      ...["backup", "ci"].flatMap((name) => [
+        ...[`GET auth/approle/role/${name}`, `GET auth/approle/role/${name}`, `POST auth/approle/role/${name}`],
+        `POST auth/approle/role/${name}/custom-secret-id`,
+      ]),
+      ...["GET foundation/config", "sleep", "GET foundation/config"],
+      "POST auth/token/revoke-self",
     ]);
     expectDone(world);
   });
@@ -59,8 +91,15 @@ describe("ensure", () => {
     expect((await world.ensure()).actions).toEqual([]);
     expect(world.file).toBe(before);
     expect(world.effects).toEqual([
+      ...["read file", "read seed"],
       ...["read file", "GET sys/seal-status", "GET sys/seal-status", "GET sys/health", "GET sys/seal-status"],
-      ...["POST auth/approle/login", "POST auth/token/revoke-self"],
+      "POST auth/approle/login",
+      ...["GET sys/audit", "GET sys/audit", "GET sys/mounts"],
+      ...["backup", "ci"].flatMap((name) => [
+        `GET auth/approle/role/${name}`,
+        `POST auth/approle/role/${name}/secret-id/lookup`,
+      ]),
+      "POST auth/token/revoke-self",
     ]);
   });
 
@@ -70,7 +109,7 @@ describe("ensure", () => {
     expect(opened.actions).toEqual(["initialised", "unsealed"]);
     expect(world.vault.storage?.hasData).toBe(false);
     expect(world.epochs()).toMatchObject([{ phase: "COMMITTED", rootToken: expect.any(String) as string }]);
-    expect((await world.ensure()).actions).toEqual(["bootstrapped"]);
+    expect((await world.ensure()).actions).toEqual(["bootstrapped", ...GROUNDWORK]);
     expectDone(world);
   });
 
@@ -96,7 +135,7 @@ describe("ensure", () => {
 
   it("says what it would do and does not do it", async () => {
     const world = new FakeWorld();
-    expect(await planEnsure(world.tools(), { newEpoch: false })).toEqual([
+    expect(await plan(world)).toEqual([
       "initialise a new epoch",
       "unseal",
       "set up the AppRole pulumi and revoke the root token",
@@ -104,8 +143,16 @@ describe("ensure", () => {
     expect(world.file).toBeUndefined();
     await world.ensure();
     world.vault.restart();
-    expect(await planEnsure(world.tools(), { newEpoch: false })).toEqual(["unseal"]);
-    expect(world.effects).toEqual(["read file", "GET sys/seal-status", "GET sys/seal-status"]);
+    expect(await plan(world)).toEqual(["unseal"]);
+    expect(world.effects).toEqual([
+      ...["read file", "read seed"],
+      ...["read file", "GET sys/seal-status", "GET sys/seal-status"],
+    ]);
+    await world.ensure();
+    expect(await plan(world)).toEqual([]);
+    world.vault.storage?.groundwork.devices.delete("log/");
+    world.vault.storage?.groundwork.roles.get("ci")?.clear();
+    expect(await plan(world)).toEqual(["make the audit device log", "make the secret id of ci"]);
   });
 });
 
@@ -181,7 +228,7 @@ describe("a Vault that is not ours", () => {
     await expect(world.ensure()).rejects.toThrow(
       refused("vault: not the one this share file belongs to: it is initialised, the share file has no shares"),
     );
-    expect(world.effects).toEqual(["read file", "GET sys/seal-status"]);
+    expect(world.effects).toEqual(["read file", "read seed", "read file", "GET sys/seal-status"]);
     expect(world.file).toBeUndefined();
   });
 
@@ -276,6 +323,47 @@ describe("an empty Vault", () => {
   });
 });
 
+describe("what Vault refuses to create twice", () => {
+  it("is left as it is in a Vault that has everything, whoever made it", async () => {
+    const world = new FakeWorld();
+    await world.ensure();
+    const { groundwork } = world.vault.storage ?? {};
+    groundwork?.devices.delete("file/");
+    groundwork?.roles.delete("ci");
+    expect((await world.ensure()).actions).toEqual(["audit device file made", "secret id of ci made"]);
+    expectDone(world);
+  });
+
+  it("is refused where something else is mounted in the store's place", async () => {
+    for (const [type, options] of [
+      ["kv", { version: "1" }],
+      ["transit", null],
+    ] as const) {
+      const world = new FakeWorld();
+      await world.ensure();
+      world.vault.storage?.groundwork.mounts.set("foundation/", { type, options });
+      await expect(world.ensure()).rejects.toMatchObject({
+        message: `vault: foundation/ is a secret engine ${type}, not a KV store of version 2`,
+        hint: "vault secrets move foundation/ ELSEWHERE/, then run again",
+        exitCode: EXIT.refused,
+      });
+    }
+  });
+
+  it("is waited for, but not for ever", async () => {
+    const world = new FakeWorld();
+    await world.ensure();
+    const { groundwork } = world.vault.storage ?? {};
+    groundwork?.mounts.delete("foundation/");
+    const stuck: Fault = (_, name) => {
+      if (name === "GET foundation/config" && groundwork) groundwork.upgrading = 2;
+      return undefined;
+    };
+    await expect(world.ensure(stuck)).rejects.toThrow("vault: foundation/ is not ready after 30 s");
+    expect(world.vault.storage?.tokens.size).toBe(0);
+  });
+});
+
 describe("the AppRole", () => {
   it("that disappeared is named, with the way to bring it back", async () => {
     const world = new FakeWorld();
@@ -293,14 +381,15 @@ describe("the AppRole", () => {
     world.vault.version = version;
     await world.ensure();
     world.vault.storage?.secretIds.clear();
-    const args = { target: TARGET, credentials: CREDENTIALS, newEpoch: false, repairRole: true };
-    expect(await world.run((tools) => planEnsure(tools, args))).toEqual([
+    const args = { ...ENSURE, newEpoch: false, repairRole: true };
+    const repair = () => world.run((tools) => ensure(tools, { ...args, seed: tools.seed }));
+    expect(await world.run((tools) => planEnsure(tools, { ...args, seed: tools.seed }))).toEqual([
       "write the AppRole pulumi again if it is lost",
     ]);
-    expect((await world.run((tools) => ensure(tools, args))).actions).toEqual(["repaired the AppRole pulumi"]);
+    expect((await repair()).actions).toEqual(["repaired the AppRole pulumi"]);
     expectDone(world);
     expect(world.vault.openFamilies).toEqual([]);
-    expect((await world.run((tools) => ensure(tools, args))).actions).toEqual([]);
+    expect((await repair()).actions).toEqual([]);
     expect(world.effects).not.toContain("PUT sys/generate-root/attempt");
   });
 
@@ -342,6 +431,14 @@ function expectDone(world: FakeWorld): void {
   expect(world.marker).toBe(`${epochs[0]?.id} STORED`);
   expect({ sealed, running: world.running }).toEqual({ sealed: false, running: true });
   expect(storage?.secretIds).toEqual(new Set([CREDENTIALS.secretId]));
+  expect(storage?.groundwork).toMatchObject({
+    devices: new Map([
+      ["file/", "file"],
+      ["log/", "file"],
+    ]),
+    roles: new Map(Object.entries(READERS).map(([name, { secretId }]) => [name, new Set([secretId])])),
+  });
+  expect(storage?.groundwork.mounts.get("foundation/")).toEqual({ type: "kv", options: { version: "2" } });
   // The root token is dead; a killed run may leave a role's token to its TTL, but never root.
   expect([...(storage?.tokens ?? [])].filter((token) => rootTokens(world).includes(token))).toEqual([]);
   const visible = [file, world.marker, ...world.log].join("\n");

@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from "node:crypto";
 import type { VaultRequest, VaultResponse } from "../../unseal-helper/effects.ts";
 import { combineShares } from "../../unseal-helper/shamir.ts";
 import { FakeCeremonies } from "./fake-ceremonies.ts";
+import { FakeGroundwork } from "./fake-groundwork.ts";
 import { splitSecret } from "./shamir-split.ts";
 
 /** What lies in the data volume. */
@@ -20,6 +21,7 @@ export interface Storage {
   policies: Map<string, string>;
   roleId: string;
   secretIds: Set<string>;
+  groundwork: FakeGroundwork;
   /** further AppRoles: secret ids by role id */
   roles: Map<string, string>;
   /** the KV store `foundation`, by path */
@@ -114,6 +116,7 @@ export class FakeVault {
       policies: new Map(),
       roleId: "",
       secretIds: new Set(),
+      groundwork: new FakeGroundwork(),
       roles: new Map(),
       values: new Map(),
     };
@@ -157,7 +160,8 @@ export class FakeVault {
   #restore(token: string, storage: Storage): VaultResponse {
     if (!storage.rootTokens.has(token)) return refusal(403, "permission denied");
     if (this.snapshot === undefined) return refusal(400, "no snapshot");
-    this.storage = structuredClone(this.snapshot);
+    const copy = structuredClone(this.snapshot);
+    this.storage = { ...copy, groundwork: Object.assign(new FakeGroundwork(), copy.groundwork) };
     this.sealed = true;
     return { status: 204, body: {} };
   }
@@ -189,12 +193,17 @@ export class FakeVault {
       return { status: 204, body: {} };
     }
     if (call === "POST sys/storage/raft/snapshot-force") return this.#restore(token, storage);
-    if (call.startsWith("GET foundation/")) return readValue(call.slice("GET foundation/".length), storage);
     if (call === "GET sys/auth") return { status: 200, body: { data: storage.approle ? { "approle/": {} } : {} } };
     if (call === `${role}/secret-id/lookup`) {
       const known = storage.secretIds.has(input["secret_id"] ?? "");
       return known ? { status: 200, body: { data: {} } } : { status: 204, body: {} };
     }
+    const answer = storage.groundwork.answer(call, input);
+    if (answer !== undefined) {
+      storage.hasData ||= !call.startsWith("GET ");
+      return answer;
+    }
+    if (call.startsWith("GET foundation/")) return readValue(call.slice("GET foundation/".length), storage);
     storage.hasData = true;
     if (call === "POST sys/auth/approle") {
       if (storage.approle) return refusal(400, "path is already in use at approle/");

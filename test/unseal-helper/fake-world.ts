@@ -5,15 +5,20 @@ import { type Effects, type Pgp, VaultUnavailable } from "../../unseal-helper/ef
 import { ensure, type EnsureResult } from "../../unseal-helper/ensure.ts";
 import { type Epoch, parseShareFile } from "../../unseal-helper/share-file.ts";
 import { ShareStore } from "../../unseal-helper/share-store.ts";
+import type { Seed } from "../../unseal-helper/seed.ts";
 import type { Tools } from "../../unseal-helper/unseal.ts";
 import { VaultClient } from "../../unseal-helper/vault-client.ts";
 import { openSecret, sealSecret } from "../../keys/sealed-box.ts";
 import { answerEncrypted } from "./encrypted-init.ts";
+import { type Brought, fakeSeed } from "./fake-seed.ts";
 import { FakeVault } from "./fake-vault.ts";
 
 export const MASTER_KEY = Buffer.alloc(32, 3);
-export const CREDENTIALS = deriveSecrets(MASTER_KEY).vaultAppRole("pulumi");
+const { vaultAppRole } = deriveSecrets(MASTER_KEY);
+export const CREDENTIALS = vaultAppRole("pulumi");
+export const READERS = { backup: vaultAppRole("backup"), ci: vaultAppRole("ci") };
 export const TARGET = { address: "vm.test", user: "root", port: 22, hostKey: "ssh-ed25519 AAAA" };
+export const ENSURE = { target: TARGET, credentials: CREDENTIALS, readers: READERS };
 export const SHARE_FILE = "keys/stacks/prod.shares.json";
 
 // Thousands of initialisations: PGP itself is tested in pgp.test.ts and against the real Vault.
@@ -43,6 +48,12 @@ export type Strike = "before" | "after" | "lost" | "truncated" | "dropped" | "fu
 /** When and how an effect goes wrong; `undefined` lets it through. */
 export type Fault = (count: number, name: string) => Strike | undefined | Promise<undefined>;
 
+/** Does something under a name, unless the run is struck there. */
+export type Effect = <T>(name: string, act: () => T | Promise<T>) => Promise<T>;
+
+/** What a run works with. */
+export type SeededTools = Tools & { readonly seed: Seed };
+
 /** One VM with its Vault, and the operator's disk. */
 export class FakeWorld {
   vault = new FakeVault();
@@ -51,6 +62,8 @@ export class FakeWorld {
   /** what sys/init answered, on the VM's disk */
   spool: { epochId: string; text: string } | undefined;
   file: string | undefined;
+  /** what a rebuild has brought onto the VM */
+  brought: Brought | undefined;
   locked = false;
   wipes = 0;
   isDataWiped = false;
@@ -83,18 +96,21 @@ export class FakeWorld {
     const tools = this.tools(fault);
     // The lock is that of a process, and a new process has none.
     this.locked = false;
-    return ensure(tools, { target: TARGET, credentials: this.#credentials, newEpoch });
+    return ensure(tools, { ...ENSURE, credentials: this.#credentials, seed: tools.seed, newEpoch });
   }
 
   /** Any other command, as {@link ensure}. */
-  run<T>(command: (tools: Tools) => Promise<T>, fault?: Fault): Promise<T> {
+  run<T>(command: (tools: SeededTools) => Promise<T>, fault?: Fault): Promise<T> {
     const tools = this.tools(fault);
     this.locked = false;
     return command(tools);
   }
 
   /** A command of somebody else with another copy of the share file, while one is at work; returns the copy. */
-  async runBeside(file: string | undefined, command: (tools: Tools) => Promise<unknown>): Promise<string | undefined> {
+  async runBeside(
+    file: string | undefined,
+    command: (tools: SeededTools) => Promise<unknown>,
+  ): Promise<string | undefined> {
     const own = this.file;
     this.file = file;
     await command(this.tools()).catch((error: unknown) => this.log.push(String(error)));
@@ -108,17 +124,18 @@ export class FakeWorld {
     return this.file === undefined ? [] : [...parseShareFile(SHARE_FILE, this.file).body.epochs];
   }
 
-  tools(fault: Fault = () => undefined): Tools {
-    const effects = this.#seam(fault);
+  tools(fault: Fault = () => undefined): SeededTools {
+    const effect = this.#effect(fault);
+    const effects = this.#seam(effect);
     const store = new ShareStore(SHARE_FILE, "prod", this.#masterKey, effects);
-    return { effects, store, vault: new VaultClient((request) => effects.requestVault(request)) };
+    const seed = fakeSeed(this, effect);
+    return { effects, store, seed, vault: new VaultClient((request) => effects.requestVault(request)) };
   }
 
-  #seam(fault: Fault): Effects {
+  #effect(fault: Fault): Effect & { isDead(): boolean } {
     const names: string[] = [];
     this.effects = names;
     let dead = false;
-    let clock = 0;
     const effect = async <T>(name: string, act: () => T | Promise<T>): Promise<T> => {
       if (dead) throw new Killed();
       names.push(name);
@@ -132,6 +149,11 @@ export class FakeWorld {
       throwAfter(strike);
       return result;
     };
+    return Object.assign(effect, { isDead: () => dead });
+  }
+
+  #seam(effect: Effect & { isDead(): boolean }): Effects {
+    let clock = 0;
     return {
       readShareFile: () => effect("read file", () => this.file),
       writeShareFile: (text) => effect("write file", () => void (this.file = text)),
@@ -162,7 +184,7 @@ export class FakeWorld {
       wipeVolume: (marker) => effect("wipe", () => this.#wipe(marker)),
       withHostLock: async (work) => {
         await effect("lock", () => this.#lock());
-        return await work().finally(() => (this.locked = dead && this.locked));
+        return await work().finally(() => (this.locked = effect.isDead() && this.locked));
       },
       sleep: (milliseconds) => effect("sleep", () => void (clock += milliseconds)),
       monotonicNow: () => clock,

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { EXIT } from "../../errors.ts";
 import { deriveSecrets } from "../../keys/derive.ts";
 import { openKeyFile } from "../../keys/keyfile.ts";
 import { KEY_FILE, PASSPHRASE as passphrase } from "../keys/fixture.ts";
@@ -84,11 +85,18 @@ describe("the program", { timeout: 60_000 }, () => {
     expect(vm.vault.storage?.hasData).toBe(false);
     expect((await helper("status", { env: {} })).code).toBe(6);
     const first = await helper("ensure");
-    expect(first.stdout).toMatch(/^vault 0\.0\.0: bootstrapped \(epoch \S+\)\n$/);
+    expect(first.stdout).toMatch(/^vault 0\.0\.0: bootstrapped, audit device file made, .* \(epoch \S+\)\n$/);
     expect(readFileSync(join(vm.volume, ".foundation-epoch"), "utf8")).toMatch(/^\S+ STORED\n$/);
     const second = await helper("ensure --json");
     expect(second).toMatchObject({ code: 0, stderr: "" });
     expect(JSON.parse(second.stdout)).toMatchObject({ actions: [], version: "0.0.0" });
+    const third = await helper("ensure --json --readers ci,backup");
+    expect(JSON.parse(third.stdout)).toMatchObject({ actions: ["secret id of ci made", "secret id of backup made"] });
+    expect(await helper("ensure --readers ci,Ops")).toEqual({
+      code: EXIT.usage,
+      stdout: "",
+      stderr: 'error: --readers: not the name of an AppRole: "Ops"\nhint: --readers operator,backup\n',
+    });
   });
 
   it("seals and opens with nothing but the files and the passphrase", async () => {

@@ -1,6 +1,9 @@
-import { EXIT } from "../../errors.ts";
+import { EXIT, UserError } from "../../errors.ts";
 import { closeLeftOpen } from "../endpoint-window.ts";
 import { ensure, planEnsure } from "../ensure.ts";
+import type { Readers } from "../groundwork.ts";
+import { openSeed } from "../seed-source.ts";
+import type { Session } from "../session.ts";
 import { type Command, DRY_RUN, type Option, planned } from "./command.ts";
 
 /** The option of the commands that initialise. */
@@ -10,11 +13,13 @@ export const NEW_EPOCH: Readonly<Record<"new-epoch", Option>> = {
 
 export const ensureCommand: Command = {
   name: "ensure",
-  summary: "initialise if it is empty, open it, give the Pulumi program its AppRole",
+  summary: "initialise if it is empty, open it, give the Pulumi program its AppRole and what it builds on",
   description:
-    "Goes on wherever an earlier run stopped, and changes nothing where nothing is missing. Records where Vault\n" +
-    "runs, so that later commands need neither --host nor --host-key.",
+    "Goes on wherever an earlier run stopped, and changes nothing where nothing is missing: two audit devices, the KV\n" +
+    "store, and a secret id for each AppRole of --readers. Records where Vault runs, so that later commands need\n" +
+    "neither --host nor --host-key.",
   options: {
+    readers: { type: "string", value: "NAME,…", summary: "AppRoles that are given their derived secret id" },
     ...NEW_EPOCH,
     "repair-role": { type: "boolean", summary: "write its AppRole again, where somebody has removed or changed it" },
     ...DRY_RUN,
@@ -23,11 +28,20 @@ export const ensureCommand: Command = {
   takesProgram: false,
   exitStatus: {},
   async run(context, { values }) {
-    const { tools, target, credentials } = await context.openSession();
-    const newEpoch = values["new-epoch"] === true;
-    const repairRole = values["repair-role"] === true;
-    if (values["dry-run"]) return planned(await planEnsure(tools, { newEpoch, repairRole }));
-    const result = await ensure(tools, { target, credentials, newEpoch, repairRole });
+    const session = await context.openSession();
+    const { tools, target, credentials } = session;
+    const readers = readersOf(session, values["readers"]);
+    const seed = openSeed(session, context.around.childEnvironment);
+    const args = {
+      target,
+      credentials,
+      readers,
+      seed,
+      newEpoch: values["new-epoch"] === true,
+      repairRole: values["repair-role"] === true,
+    };
+    if (values["dry-run"]) return planned(await planEnsure(tools, args));
+    const result = await ensure(tools, args).finally(() => seed.close());
     // Its configuration survives a restart, and nobody could look while it was sealed.
     if (result.actions.includes("unsealed")) await closeLeftOpen(tools);
     const done = result.actions.length === 0 ? "nothing to do" : result.actions.join(", ");
@@ -35,3 +49,11 @@ export const ensureCommand: Command = {
     return { text, json: result, exitCode: EXIT.ok };
   },
 };
+
+/** @throws UserError (usage) for what cannot be the name of an AppRole */
+function readersOf({ secrets }: Session, list: string | boolean | undefined): Readers {
+  const names = typeof list === "string" ? list.split(",") : [];
+  const bad = names.find((name) => !/^[a-z][a-z0-9-]*$/.test(name));
+  if (bad === undefined) return Object.fromEntries(names.map((name) => [name, secrets.vaultAppRole(name)]));
+  throw new UserError(`--readers: not the name of an AppRole: "${bad}"`, "--readers operator,backup", EXIT.usage);
+}

@@ -1,5 +1,5 @@
 import { EXIT } from "../../errors.ts";
-import { initialiseAndOpen, planEnsure } from "../ensure.ts";
+import { initialiseAndOpen, planOpening } from "../ensure.ts";
 import { type Command, DRY_RUN, planned } from "./command.ts";
 import { NEW_EPOCH } from "./ensure.ts";
 
@@ -16,10 +16,7 @@ export const initCommand: Command = {
   async run(context, { values }) {
     const { tools, target } = await context.openSession();
     const newEpoch = values["new-epoch"] === true;
-    if (values["dry-run"]) {
-      const plan = await planEnsure(tools, { newEpoch });
-      return planned(plan.filter((step) => !step.startsWith("set up")));
-    }
+    if (values["dry-run"]) return planned(await planOpening(tools, newEpoch));
     const result = await initialiseAndOpen(tools, { target, newEpoch });
     const done = result.actions.length === 0 ? "nothing to do" : result.actions.join(", ");
     return { text: `vault ${result.version}: ${done} (epoch ${result.epoch})`, json: result, exitCode: EXIT.ok };

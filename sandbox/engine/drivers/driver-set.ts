@@ -11,9 +11,8 @@ import { DOCKER_PROVIDER_INPUTS, provider, VAULT_PROVIDER_INPUTS } from "./provi
 import { randomPassword } from "./random-password.ts";
 import { remoteCommand } from "./remote-command.ts";
 import { certRequest, locallySignedCert, selfSignedCert } from "./tls.ts";
-import { vaultAppRole, vaultAppRoleSecretId } from "./vault-approle.ts";
+import { vaultAppRole } from "./vault-approle.ts";
 import { VaultClients } from "./vault-client.ts";
-import { vaultAudit, vaultAuthBackend, vaultMount } from "./vault-mount.ts";
 import { vaultPolicy } from "./vault-policy.ts";
 import { vaultSecret } from "./vault-secret.ts";
 
@@ -40,10 +39,6 @@ export function openDrivers(options: {
     "tls:index/locallySignedCert:LocallySignedCert": locallySignedCert,
     "tls:index/selfSignedCert:SelfSignedCert": selfSignedCert,
     "vault:appRole/authBackendRole:AuthBackendRole": vaultAppRole(vaults),
-    "vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId": vaultAppRoleSecretId(vaults),
-    "vault:index/audit:Audit": vaultAudit(vaults),
-    "vault:index/authBackend:AuthBackend": vaultAuthBackend(vaults),
-    "vault:index/mount:Mount": vaultMount(vaults),
     "vault:index/policy:Policy": vaultPolicy(vaults),
     "vault:kv/secretV2:SecretV2": vaultSecret(vaults),
   };

@@ -48,7 +48,7 @@ export async function createRequest(inputs: Properties, label: string): Promise<
       name: subjectName(inputs["subject"], label),
       keys,
       signingAlgorithm: { name: "ECDSA", hash: keys.hash },
-      extensions: alternativeNames(inputs["dnsNames"]),
+      extensions: alternativeNames(inputs),
     },
     webcrypto,
   );
@@ -62,7 +62,7 @@ export async function createSelfSigned(inputs: Properties, label: string): Promi
   const name = subjectName(inputs["subject"], label);
   const hasKeyId = inputs["isCaCertificate"] === true || inputs["setSubjectKeyId"] === true;
   const keyId = hasKeyId && inputs["setAuthorityKeyId"] === true ? await keyIdOf(keys.publicKey) : undefined;
-  const extensions = alternativeNames(inputs["dnsNames"]);
+  const extensions = alternativeNames(inputs);
   const created = await sign({ keys, name, keyId }, name, keys.publicKey, extensions, inputs, label);
   return { ...created, outputs: { ...created.outputs, keyAlgorithm: KEY_ALGORITHM } };
 }
@@ -149,10 +149,11 @@ async function keyIdOf(publicKey: webcrypto.CryptoKey): Promise<string> {
   return (await x509.SubjectKeyIdentifierExtension.create(publicKey, false, webcrypto)).keyId;
 }
 
-function alternativeNames(dnsNames: Value | undefined): x509.Extension[] {
-  if (!Array.isArray(dnsNames) || dnsNames.length === 0) return [];
-  const names = dnsNames.map((value) => ({ type: "dns" as const, value: text(value) }));
-  return [new x509.SubjectAlternativeNameExtension(names)];
+function alternativeNames({ dnsNames, ipAddresses }: Properties): x509.Extension[] {
+  const typed = (type: "dns" | "ip", values: Value | undefined) =>
+    Array.isArray(values) ? values.map((value) => ({ type, value: text(value) })) : [];
+  const names = [...typed("dns", dnsNames), ...typed("ip", ipAddresses)];
+  return names.length === 0 ? [] : [new x509.SubjectAlternativeNameExtension(names)];
 }
 
 function subjectName(subject: Value | undefined, label: string): x509.Name {

@@ -2,7 +2,7 @@ import { text, type Created, type Driver } from "../driver.ts";
 import type { Properties } from "../values.ts";
 
 const CERTIFICATE_INPUTS = ["allowedUses", "validityPeriodHours", "isCaCertificate", "setSubjectKeyId"];
-const REQUEST_INPUTS = ["privateKeyPem", "subject", "dnsNames"];
+const REQUEST_INPUTS = ["privateKeyPem", "subject", "dnsNames", "ipAddresses"];
 const AUTHORITY_INPUTS = ["caCertPem", "caPrivateKeyPem", "certRequestPem"];
 /** Says when the certificate is to be made anew; changing it changes nothing about the one there is. */
 const RENEWAL_INPUT = "earlyRenewalHours";

@@ -1,7 +1,7 @@
 import { text, type Driver } from "../driver.ts";
 import { parsePath } from "../paths.ts";
 import type { Properties, Value } from "../values.ts";
-import { VaultError, type VaultClient, type VaultClients } from "./vault-client.ts";
+import type { VaultClient, VaultClients } from "./vault-client.ts";
 
 /** Inputs of a role that are fields of the API, with what Vault has when they are not given. */
 const ROLE_FIELDS: Readonly<Record<string, { readonly field: string; readonly unset: Value }>> = {
@@ -50,60 +50,6 @@ export function vaultAppRole(clients: VaultClients): Driver {
     },
     remove: ({ inputs }, context) => clients.get(context).remove(rolePath(inputs)),
   };
-}
-
-/** vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId. */
-export function vaultAppRoleSecretId(clients: VaultClients): Driver {
-  const inputs = ["backend", "roleName", "secretId", "cidrLists", "tokenBoundCidrs", "metadata", "ttl", "numUses"];
-  return {
-    inputs,
-    replaceOn: inputs,
-    unordered: ["cidrLists", "tokenBoundCidrs"],
-    secretOutputs: ["secretId"],
-    needsProvider: true,
-    collides: (before, after) => rolePath(before) === rolePath(after) && before["secretId"] === after["secretId"],
-    async create(args, context) {
-      const client = clients.get(context);
-      const custom = text(args["secretId"]) !== "";
-      const created = await client
-        .write(`${rolePath(args)}/${custom ? "custom-secret-id" : "secret-id"}`, secretIdBody(args))
-        .catch((error: unknown) => {
-          const mine = context.resumed && error instanceof VaultError && error.answers.includes("already registered");
-          if (!mine) throw error;
-          // registered by the run that was interrupted
-          return client.write(`${rolePath(args)}/secret-id/lookup`, { secret_id: args["secretId"] ?? "" });
-        });
-      const accessor = text(created["secret_id_accessor"]);
-      return {
-        id: `backend=${backendOf(args)}::role=${text(args["roleName"])}::accessor=${accessor}`,
-        outputs: { accessor, secretId: created["secret_id"] ?? args["secretId"] ?? "" },
-      };
-    },
-    async remove({ inputs: args, outputs }, context) {
-      const accessor = text(outputs["accessor"]);
-      if (accessor === "") return;
-      await clients
-        .get(context)
-        .write(`${rolePath(args)}/secret-id-accessor/destroy`, { secret_id_accessor: accessor })
-        .catch((error: unknown) => {
-          // it went with its role, or has expired
-          if (!(error instanceof VaultError) || ![400, 404, 500].includes(error.status)) throw error;
-        });
-    },
-  };
-}
-
-function secretIdBody(inputs: Properties): Properties {
-  const joined = (input: string): string => (inputs[input] as string[] | undefined)?.join(",") ?? "";
-  const all: Properties = {
-    secret_id: text(inputs["secretId"]),
-    cidr_list: joined("cidrLists"),
-    token_bound_cidrs: joined("tokenBoundCidrs"),
-    metadata: text(inputs["metadata"]),
-    ttl: text(inputs["ttl"]),
-    num_uses: inputs["numUses"] ?? "",
-  };
-  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== ""));
 }
 
 function rolePath(inputs: Properties): string {

@@ -47,6 +47,24 @@ export const commandBreakages: Breakages = {
       "Command forgejo-admin: connection.privateKey is set",
     ],
   ],
+  "commands: on the offsite all reach one host that is not the VM, with its own host key": [
+    [
+      (g) => (g.get("Command offsite-server").inputs.connection.port = 2022),
+      "Command offsite-setup: connection ssh://root@198.51.100.9:22 is not ssh://root@198.51.100.9:2022",
+    ],
+    [
+      (g) => {
+        const { connection } = g.get(ADMIN).inputs;
+        g.get("Command offsite-setup").inputs.connection = { ...connection, dialErrorLimit: -1 };
+        g.get("Command offsite-server").inputs.connection = { ...connection, dialErrorLimit: -1 };
+      },
+      ...["server", "setup"].flatMap((name) => [
+        `Command offsite-${name}: connection.host is that of the VM`,
+        `Command offsite-${name}: connection.hostKey is that of the VM`,
+        `Command offsite-${name}: connection.dialErrorLimit -1`,
+      ]),
+    ],
+  ],
   "commands: run again when their script changes": [
     [(g) => delete g.get(ADMIN).inputs.triggers, "Command forgejo-admin: triggers []"],
   ],

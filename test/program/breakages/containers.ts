@@ -118,6 +118,25 @@ export const containerBreakages: Breakages = {
       "Container postgres: postgres-image: keepLocally false is not true",
     ],
   ],
+  "containers: the backup's image is built from what was pulled": [
+    [
+      (g) => (g.get("Container backup").inputs.image = "foundation/backup:latest"),
+      "Container backup: image foundation/backup:latest is not built",
+    ],
+    [
+      (g) => {
+        const build = g.get("Command backup-image");
+        const restic = g.get("RemoteImage restic-image");
+        build.dependencies = build.dependencies.filter((urn) => urn !== restic.urn);
+        g.get("RemoteImage node-image").inputs.name = `node:24@sha256:${DIGEST}`;
+        const backup = g.get("Container backup");
+        backup.dependencies = backup.dependencies.filter((urn) => urn !== build.urn);
+      },
+      "Container backup: does not wait for backup-image",
+      "Container backup: its image is built without the pulled restic",
+      "Container backup: its image is built without the pulled node",
+    ],
+  ],
   "containers: no input comes from another container": [
     [
       (g) => (g.get("Container forgejo").propertyDependencies.envs = [g.get(POSTGRES).urn]),
@@ -150,14 +169,10 @@ export const containerBreakages: Breakages = {
       "Container postgres: mount of type npipe at /etc/foundation",
     ],
   ],
-  "containers: data volumes mounted from the resource, writable": [
+  "containers: data volumes mounted from the resource": [
     [
       (g) => delete g.get(POSTGRES).propertyDependencies.mounts,
       "Container postgres: volume postgres-data is named, not referenced",
-    ],
-    [
-      (g) => (g.get(POSTGRES).inputs.mounts[1].readOnly = true),
-      "Container postgres: volume postgres-data is read-only",
     ],
   ],
   "containers: restarted when a file changes": [

@@ -83,13 +83,23 @@ export const graphBreakages: Breakages = {
     ],
     [
       (g) => (g.get("Container caddy").inputs.labels = [{ label: "foundation.owner", value: "0123456789abcdef" }]),
-      "Container caddy: foundation.owner 0123456789abcdef is not that of caddy-forgejo",
+      "Container caddy: foundation.owner 0123456789abcdef is not that of backup-public",
     ],
   ],
   "order: nothing happens on the VM before it is set up": [
     [
       (g) => (g.get("RemoteImage caddy-image").parent = g.get("Credentials credentials").urn),
       "RemoteImage caddy-image: does not wait for host-setup",
+    ],
+  ],
+  "order: nothing happens on the offsite before the VM was found fit": [
+    [
+      (g) => {
+        const preflight = g.get("Command preflight").urn;
+        for (const name of ["Offsite offsite", "Command offsite-setup"])
+          g.get(name).dependencies = g.get(name).dependencies.filter((urn) => urn !== preflight);
+      },
+      "Command offsite-setup: does not wait for preflight",
     ],
   ],
 };
@@ -114,6 +124,7 @@ export const stageBreakages: Breakages = {
       // As a child of Caddy it is itself of stage 6, and so is too late for what is in the forge.
       (g) => (g.get("Volume forgejo-data").parent = g.get("Caddy caddy").urn),
       "Container forgejo (stage 5): depends on Volume forgejo-data (stage 6)",
+      "Seed seed (stage 3): depends on Volume forgejo-data (stage 6)",
     ],
     [
       (g) => (g.get("RemoteImage caddy-image").dependencies = ["urn:pulumi:test::foundation::x:y:Z::gone"]),

@@ -47,12 +47,17 @@ export const networkBreakages: Breakages = {
     [
       (g) => (g.get("Container rustfs").inputs.networksAdvanced = []),
       "Network caddy-rustfs: members caddy, not caddy, rustfs",
+      "Network rustfs-backup: members backup, not backup, rustfs",
       "Network rustfs-forgejo: members forgejo, not forgejo, rustfs",
     ],
     [(g) => g.remove("Container runner"), "Network runner-caddy: members caddy, not nobody"],
   ],
   "networks: exist before a container joins them": [
-    [(g) => (g.get("Postgres postgres").dependencies = []), "Container postgres: does not wait for postgres-forgejo"],
+    [
+      (g) => (g.get("Postgres postgres").dependencies = []),
+      "Container postgres: does not wait for postgres-forgejo",
+      "Container postgres: does not wait for postgres-backup",
+    ],
     [
       (g) => (g.get("Container postgres").inputs.networksAdvanced = [{ name: "bridge", aliases: [] }]),
       "Container postgres: does not wait for bridge",

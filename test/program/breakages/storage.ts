@@ -14,7 +14,7 @@ export const storageBreakages: Breakages = {
   "volumes: of the local driver, without options": [
     [(g) => (g.get(DATA).inputs.driverOpts = { type: "nfs" }), "Volume postgres-data: driverOpts is set"],
   ],
-  "volumes: the declared ones, each mounted once": [
+  "volumes: the declared ones, each written by one, read by no other but the backup": [
     [
       (g) => g.remove(DATA),
       "Volume postgres-data: declared and not registered",
@@ -28,6 +28,15 @@ export const storageBreakages: Breakages = {
     [
       (g) => (g.get("Container vault").inputs.mounts as unknown[]).push({ type: "volume", source: "postgres-data" }),
       "Volume postgres-data: mounted by postgres, vault",
+    ],
+    [
+      (g) =>
+        (g.get("Container vault").inputs.mounts as unknown[]).push({
+          type: "volume",
+          source: "postgres-data",
+          readOnly: true,
+        }),
+      "Container vault: reads postgres-data, which only the backup may",
     ],
     [(g) => g.remove("Volume runner-data"), ...runnerData("declared and not registered")],
   ],

@@ -16,13 +16,6 @@ export const vaultBreakages: Breakages = {
       "vault vault: authLogin is not a login by AppRole",
     ],
   ],
-  "vault: the KV store is versioned and never unmounted": [
-    [(g) => (g.get("Mount kv-foundation").protect = false), "Mount kv-foundation: protect false is not true"],
-    [
-      (g) => (g.get("Mount kv-foundation").inputs.options = { version: "1" }),
-      'Mount kv-foundation: options {"version":"1"} is not {"version":"2"}',
-    ],
-  ],
   "vault: the program is the source of what it writes": [
     [
       (g) => delete g.get("SecretV2 rustfs-root").inputs.disableRead,
@@ -49,13 +42,11 @@ export const vaultBreakages: Breakages = {
       "AuthBackendRole approle-ci: tokens of 1800 s, at most 0 s",
     ],
   ],
-  "vault: two audit devices, one of them the log": [
-    [(g) => g.remove("Audit audit-file"), "Vault: audit devices stdout"],
+  "vault: every AppRole is one that the helper gives a secret id": [
     [
-      (g) => g.remove("Audit audit-log"),
-      "Vault: audit devices /vault/logs/audit.log",
-      "Vault: no audit device writes to the log",
+      (g) => g.remove("AuthBackendRole approle-ci"),
+      "Command vault-ensure: readers operator,forgejo,postgres,rustfs,ci,backup",
     ],
-    [(g) => (g.get("Audit audit-file").inputs.type = "socket"), "Audit audit-file: type socket"],
+    [(g) => (g.get("Command vault-ensure").inputs.create = "node x"), "Command vault-ensure: readers none"],
   ],
 };

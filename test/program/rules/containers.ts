@@ -1,5 +1,5 @@
 import type { Recorded } from "../../harness.ts";
-import { CONTAINER, each, IMAGE, nameOf, ofType, show, unlike, type Rule, type Run } from "./rule.ts";
+import { CONTAINER, each, IMAGE, LOCAL, nameOf, ofType, show, unlike, type Rule, type Run } from "./rule.ts";
 
 interface Healthcheck {
   readonly tests?: readonly string[];
@@ -73,16 +73,16 @@ export const containerRules: Rule[] = [
     ...healthcheck((inputs.healthcheck ?? {}) as Healthcheck, Number(inputs.waitTimeout)),
   ]),
   rule("image pinned by digest, pulled before and kept", image),
+  rule("the backup's image is built from what was pulled", builtImage),
   rule("no input comes from another container", upstreamContainers),
   rule("host directories only from /etc/foundation, read-only", hostDirectories),
-  rule("data volumes mounted from the resource, writable", ({ inputs, propertyDependencies }) =>
+  rule("data volumes mounted from the resource", ({ inputs, propertyDependencies }) =>
     (inputs.mounts as Mount[])
       .filter(({ type }) => type === "volume")
-      .flatMap(({ source, readOnly }) => [
+      .flatMap(({ source }) => [
         ...(propertyDependencies.mounts?.map(nameOf).includes(source)
           ? []
           : [`volume ${source} is named, not referenced`]),
-        ...(readOnly ? [`volume ${source} is read-only`] : []),
       ]),
   ),
   rule("restarted when a file changes", ({ name, inputs, dependencies }) => {
@@ -115,8 +115,9 @@ export function isCanonical(duration: string): boolean {
 }
 
 /** The reference is a literal and the same in both, so that a preview shows which image will run. */
-function image({ inputs, dependencies, propertyDependencies }: Recorded, run: Run): string[] {
+function image({ name, inputs, dependencies, propertyDependencies }: Recorded, run: Run): string[] {
   const reference = String(inputs.image);
+  if (name === "backup") return [];
   if (!/^[a-z0-9][\w.:/-]*:[\w][\w.-]*@sha256:[0-9a-f]{64}$/.test(reference))
     return [`image ${reference} has no digest`];
   const pulled = ofType(run, IMAGE).find(({ inputs }) => inputs.name === reference);
@@ -125,6 +126,30 @@ function image({ inputs, dependencies, propertyDependencies }: Recorded, run: Ru
     ...(dependencies.includes(pulled.urn) ? [] : [`does not wait for ${pulled.name}`]),
     ...(propertyDependencies.image ? ["image is computed, not a literal"] : []),
     ...unlike(pulled.inputs, { keepLocally: true }).map((what) => `${pulled.name}: ${what}`),
+  ];
+}
+
+/** The backup's is built on the VM: from pinned images, under a name that says what is in it. */
+function builtImage({ name, inputs, dependencies }: Recorded, run: Run): string[] {
+  if (name !== "backup") return [];
+  const reference = String(inputs.image);
+  const build = ofType(run, LOCAL).find(({ name }) => name === "backup-image");
+  const { FOUNDATION_BACKUP_IMAGE: request = "{}" } = (build?.inputs.environment ?? {}) as Record<string, string>;
+  const { reference: built, base = {} } = JSON.parse(request) as { reference?: string; base?: Record<string, string> };
+  const pulled = ofType(run, IMAGE);
+  return [
+    ...(/^foundation\/backup:[0-9a-f]{16}$/.test(reference) && reference === built
+      ? []
+      : [`image ${reference} is not built`]),
+    ...(build && dependencies.includes(build.urn) ? [] : ["does not wait for backup-image"]),
+    ...["postgres", "restic", "node"]
+      .filter(
+        (part) =>
+          !pulled.some(({ name, inputs, urn }) => {
+            return name === `${part}-image` && inputs.name === base[part] && build?.dependencies.includes(urn);
+          }),
+      )
+      .map((part) => `its image is built without the pulled ${part}`),
   ];
 }
 
@@ -154,7 +179,10 @@ function hostDirectories({ name, inputs }: Recorded): string[] {
     .filter(({ type }) => type !== "volume")
     .flatMap(({ type, source, target, readOnly }) => {
       if (type !== "bind") return [`mount of type ${type} at ${target}`];
-      const own = source === `/etc/foundation/${name}` || (name === "caddy" && target === "/etc/tls");
+      const own =
+        source === `/etc/foundation/${name}` ||
+        (name === "caddy" && target === "/etc/tls") ||
+        (name === "backup" && source === "/var/lib/foundation/kit");
       return [...(own ? [] : [`${source} is mounted`]), ...(readOnly ? [] : [`${source} is writable`])];
     });
 }

@@ -1,9 +1,10 @@
-import { STACK_TYPE } from "../../harness.ts";
+import { STACK_TYPE, type Recorded } from "../../harness.ts";
 import {
   CONTAINER,
   DOCKER_PROVIDER,
   each,
   IMAGE,
+  isOnOffsite,
   label,
   LOCAL,
   NETWORK,
@@ -33,12 +34,8 @@ const TYPES = [
   "tls:index/selfSignedCert:SelfSignedCert",
   "tls:index/certRequest:CertRequest",
   "tls:index/locallySignedCert:LocallySignedCert",
-  "vault:index/mount:Mount",
   "vault:index/policy:Policy",
-  "vault:index/audit:Audit",
-  "vault:index/authBackend:AuthBackend",
   "vault:appRole/authBackendRole:AuthBackendRole",
-  "vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId",
   "vault:kv/secretV2:SecretV2",
 ];
 
@@ -100,13 +97,18 @@ export const graphRules: Rule[] = [
   ),
   each("names: the same in Pulumi and in Docker", NAMED, ({ name, inputs }) => unlike(inputs, { name })),
   each("names: everything in Docker carries the owner's label", NAMED, ownerLabel),
-  each("order: nothing happens on the VM before it is set up", [...NAMED, IMAGE, REMOTE], (resource, run) => {
-    const setup = ofType(run, REMOTE).find(({ name }) => name === "host-setup");
-    return resource === setup || (setup && reachable(run, resource).has(setup.urn))
-      ? []
-      : ["does not wait for host-setup"];
-  }),
+  each("order: nothing happens on the VM before it is set up", [...NAMED, IMAGE, REMOTE], (resource, run) =>
+    resource.name === "host-setup" || isOnOffsite(resource, run) ? [] : waitsFor("host-setup", resource, run),
+  ),
+  each("order: nothing happens on the offsite before the VM was found fit", [REMOTE], (resource, run) =>
+    isOnOffsite(resource, run) ? waitsFor("preflight", resource, run) : [],
+  ),
 ];
+
+function waitsFor(command: string, resource: Recorded, run: Run): string[] {
+  const first = ofType(run, REMOTE, LOCAL).find(({ name }) => name === command);
+  return first && reachable(run, resource).has(first.urn) ? [] : [`does not wait for ${command}`];
+}
 
 function providers({ resources }: Run): string[] {
   const found = resources.filter(({ type }) => type.startsWith("pulumi:providers:"));

@@ -64,6 +64,10 @@ export function edges({ dependencies, propertyDependencies, parent, provider }: 
   ];
 }
 
+/** Whether a command runs on the second host. */
+export const isOnOffsite = ({ parent }: Recorded, run: Recording): boolean =>
+  run.resources.some(({ type, urn }) => type === "foundation:index:Offsite" && urn === parent);
+
 /** A value as messages show it. */
 export const show = (value: unknown): string =>
   typeof value === "string" ? value : (JSON.stringify(value) ?? "unset");

@@ -9,7 +9,6 @@ const PLACES: Readonly<Record<string, readonly string[]>> = {
   "tls:index/certRequest:CertRequest": ["privateKeyPem"],
   "tls:index/locallySignedCert:LocallySignedCert": ["caPrivateKeyPem"],
   "vault:kv/secretV2:SecretV2": ["dataJson"],
-  "vault:appRole/authBackendRoleSecretId:AuthBackendRoleSecretId": ["secretId"],
 };
 
 export const secretRules: Rule[] = [
@@ -29,8 +28,10 @@ export const secretRules: Rule[] = [
     check: ({ resources }) =>
       resources.flatMap((resource) =>
         (PLACES[resource.type] ?? [])
-          // The installer is the same for everybody and is shown when it changes.
-          .filter((path) => path in resource.inputs && !(path === "stdin" && resource.name === "host-setup"))
+          // The installers are the same for everybody and are shown when they change.
+          .filter(
+            (path) => path in resource.inputs && !(path === "stdin" && /^(host|offsite)-setup$/.test(resource.name)),
+          )
           .filter((path) => !resource.secrets.includes(path))
           .map((path) => `${label(resource)}: ${path} is not secret`),
       ),

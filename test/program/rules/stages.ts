@@ -1,3 +1,6 @@
+import { Seed } from "../../../components/seed.ts";
+import { BackupImage } from "../../../components/backup-image.ts";
+import { Backup } from "../../../components/backup.ts";
 import { Caddy } from "../../../components/caddy.ts";
 import { CertificateAuthority } from "../../../components/certificate-authority.ts";
 import { Credentials } from "../../../components/credentials.ts";
@@ -5,15 +8,20 @@ import { Forgejo } from "../../../components/forgejo.ts";
 import { Host } from "../../../components/host.ts";
 import { Images } from "../../../components/images.ts";
 import { Networks } from "../../../components/network.ts";
+import { Offsite } from "../../../components/offsite.ts";
 import { Postgres } from "../../../components/postgres.ts";
 import { Runner } from "../../../components/runner.ts";
 import { Rustfs } from "../../../components/rustfs.ts";
 import { VaultConfig } from "../../../components/vault-config.ts";
 import { Vault, VaultReady } from "../../../components/vault.ts";
+import { Volumes } from "../../../components/volumes.ts";
 import { edges, label, type Rule, type Run } from "./rule.ts";
 import { STACK_TYPE, type Recorded } from "../../harness.ts";
 
 const COMPONENTS = {
+  Seed,
+  BackupImage,
+  Backup,
   Host,
   Networks,
   Images,
@@ -21,12 +29,14 @@ const COMPONENTS = {
   Credentials,
   Postgres,
   Rustfs,
+  Offsite,
   Vault,
   VaultReady,
   VaultConfig,
   Forgejo,
   Caddy,
   Runner,
+  Volumes,
 };
 
 /** Stage by component type token; the Docker provider is configuration and belongs to the first stage. */

@@ -13,18 +13,23 @@ export const storageRules: Rule[] = [
       .filter((key) => !["name", "labels"].includes(key))
       .map((key) => `${key} is set`),
   ),
-  { name: "volumes: the declared ones, each mounted once", check: declared },
+  { name: "volumes: the declared ones, each written by one, read by no other but the backup", check: declared },
 ];
+
+interface Mount {
+  readonly type: string;
+  readonly source: string;
+  readonly readOnly: boolean;
+}
 
 function declared(run: Run): string[] {
   const mounts = ofType(run, CONTAINER).flatMap(({ name, inputs }) =>
-    (inputs.mounts as { type: string; source: string }[])
-      .filter(({ type }) => type === "volume")
-      .map(({ source }) => ({ container: name, source })),
+    (inputs.mounts as Mount[]).filter(({ type }) => type === "volume").map((mount) => ({ container: name, ...mount })),
   );
   const registered = ofType(run, VOLUME).map(({ name }) => name);
-  // The runner is optional, and its volume with it.
-  const optional = ofType(run, CONTAINER).some(({ name }) => name === "runner") ? [] : ["runner-data"];
+  const running = ofType(run, CONTAINER).map(({ name }) => name);
+  // The runner and the backup are optional, and their volumes with them.
+  const optional = ["runner", "backup"].filter((name) => !running.includes(name)).map((name) => `${name}-data`);
   return [
     ...VOLUMES.filter((name) => !registered.includes(name) && !optional.includes(name)).map(
       (name) => `Volume ${name}: declared and not registered`,
@@ -33,9 +38,13 @@ function declared(run: Run): string[] {
       .filter((name) => !(VOLUMES as readonly string[]).includes(name))
       .map((name) => `Volume ${name}: not declared in VOLUMES`),
     ...registered.flatMap((name) => {
-      const users = mounts.filter(({ source }) => source === name).map(({ container }) => container);
-      return users.length === 1 ? [] : [`Volume ${name}: mounted by ${users.join(", ") || "nobody"}`];
+      const users = mounts.filter(({ source, readOnly }) => source === name && !readOnly);
+      const names = users.map(({ container }) => container);
+      return names.length === 1 ? [] : [`Volume ${name}: mounted by ${names.join(", ") || "nobody"}`];
     }),
+    ...mounts
+      .filter(({ container, readOnly }) => readOnly && container !== "backup")
+      .map(({ container, source }) => `Container ${container}: reads ${source}, which only the backup may`),
     ...mounts
       .filter(({ source }) => !registered.includes(source))
       .map(

@@ -1,8 +1,6 @@
-import { each, label, ofType, show, unlike, VAULT_PROVIDER, type Rule } from "./rule.ts";
+import { each, ofType, show, unlike, VAULT_PROVIDER, type Rule } from "./rule.ts";
 
-const MOUNT = "vault:index/mount:Mount";
 const POLICY = "vault:index/policy:Policy";
-const AUDIT = "vault:index/audit:Audit";
 const ROLE = "vault:appRole/authBackendRole:AuthBackendRole";
 const KV = "vault:kv/secretV2:SecretV2";
 
@@ -13,12 +11,8 @@ export const vaultRules: Rule[] = [
     ...(isAppRole(String(inputs.authLogin)) ? [] : ["authLogin is not a login by AppRole"]),
     ...(inputs.token === undefined ? [] : ["token is set"]),
   ]),
-  each("vault: the KV store is versioned and never unmounted", [MOUNT], ({ inputs, protect }) => [
-    ...unlike(inputs, { type: "kv", options: { version: "2" } }),
-    ...unlike({ protect }, { protect: true }),
-  ]),
   each("vault: the program is the source of what it writes", [KV], ({ inputs }) =>
-    unlike(inputs, { disableRead: true }),
+    unlike(inputs, { mount: "foundation", disableRead: true }),
   ),
   each("vault: policies read one subtree", [POLICY], ({ name, inputs }) => [
     ...unlike({ name: `policy-${String(inputs.name)}` }, { name }),
@@ -39,17 +33,14 @@ export const vaultRules: Rule[] = [
       : [`tokens of ${show(inputs.tokenTtl)} s, at most ${show(inputs.tokenMaxTtl)} s`]),
   ]),
   {
-    name: "vault: two audit devices, one of them the log",
+    name: "vault: every AppRole is one that the helper gives a secret id",
     check: (run) => {
-      const devices = ofType(run, AUDIT);
-      const targets = devices.map(({ inputs }) => (inputs.options as { file_path?: string }).file_path);
-      return [
-        ...(new Set(targets).size >= 2 ? [] : [`Vault: audit devices ${targets.join(", ") || "none"}`]),
-        ...(targets.includes("stdout") ? [] : ["Vault: no audit device writes to the log"]),
-        ...devices
-          .filter(({ inputs }) => inputs.type !== "file")
-          .map((device) => `${label(device)}: type ${show(device.inputs.type)}`),
-      ];
+      const roles = ofType(run, ROLE).map(({ inputs }) => String(inputs.roleName));
+      const ensure = run.resources.find(({ name }) => name === "vault-ensure");
+      const [, list] = / --readers (\S+)$/.exec(String(ensure?.inputs.create)) ?? [];
+      return show(list?.split(",").toSorted()) === show(roles.toSorted())
+        ? []
+        : [`Command vault-ensure: readers ${list ?? "none"}`];
     },
   },
 ];

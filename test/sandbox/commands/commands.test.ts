@@ -52,12 +52,13 @@ test("the summary says what everything really is", () => {
         actual: "gitea 1.26.0",
       },
       {
-        image: undefined,
+        image: "restic",
         reference: "r/foundation/restic:1@sha256:a",
         production: "restic:1",
         actual: "restic 0.19.1",
       },
     ],
+    offsite: "10.87.53.11",
     phases: [{ what: "images", seconds: 60.4 }],
     seconds: 99.6,
     files: sandboxFiles(findPaths({ HOME: "/h", FOUNDATION_SANDBOX_DIR: "/s" }, "/src")),
@@ -69,6 +70,7 @@ test("the summary says what everything really is", () => {
 │ git over SSH              │ ssh://git@git.foundation.test:2222 │
 │ Vault                     │ https://vault.foundation.test      │
 │ S3                        │ https://s3.foundation.test         │
+│ backups                   │ VM offsite, 10.87.53.11            │
 └───────────────────────────┴────────────────────────────────────┘
 ┌─────────┬────────────┬───────────────────────────────────┐
 │ image   │ production │ here                              │

@@ -36,6 +36,7 @@ async function makeLeaf(inputs: Properties = {}, key = newKey("P-384", "pkcs8"))
       privateKeyPem: key,
       subject: { commonName: "git.foundation.test" },
       dnsNames: ["git.foundation.test", "s3.foundation.test"],
+      ipAddresses: ["10.87.53.11"],
     },
     context,
   );
@@ -89,7 +90,7 @@ test("a certificate signed by it verifies, for its names and uses", async () => 
   expect(() => verify("-verify_hostname", "other.test")).toThrow();
   expect(() => verify("-purpose", "sslclient")).toThrow();
   const certificate = new X509Certificate(String(leaf.outputs["certPem"]));
-  expect(certificate.subjectAltName).toBe("DNS:git.foundation.test, DNS:s3.foundation.test");
+  expect(certificate.subjectAltName).toBe("DNS:git.foundation.test, DNS:s3.foundation.test, IP Address:10.87.53.11");
   expect(certificate.ca).toBe(false);
   expect(leaf.outputs["caKeyAlgorithm"]).toBe("ECDSA");
 });
@@ -98,7 +99,7 @@ test("a request carries its names and verifies with its key", async () => {
   const { request } = await makeLeaf();
   const shown = openssl(request.outputs["certRequestPem"], "req", "-noout", "-text", "-verify");
   expect(shown).toContain("Subject: CN = git.foundation.test");
-  expect(shown).toContain("DNS:git.foundation.test, DNS:s3.foundation.test");
+  expect(shown).toContain("DNS:git.foundation.test, DNS:s3.foundation.test, IP Address:10.87.53.11");
   expect(shown).toContain("ecdsa-with-SHA384");
   expect(request.id).toMatch(/^[0-9a-f]{40}$/);
 });

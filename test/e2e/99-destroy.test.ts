@@ -1,7 +1,15 @@
 import { expect, test } from "vitest";
 import { engine, foundation, onVm, sandbox } from "./rig.ts";
 
-const VOLUMES = ["caddy-data", "forgejo-data", "postgres-data", "rustfs-data", "vault-data", "vault-logs"];
+const VOLUMES = [
+  "backup-data",
+  "caddy-data",
+  "forgejo-data",
+  "postgres-data",
+  "rustfs-data",
+  "vault-data",
+  "vault-logs",
+];
 
 async function volumes(): Promise<string[]> {
   return (await onVm("docker volume ls -q | sort")).trim().split("\n");

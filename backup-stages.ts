@@ -1,0 +1,76 @@
+import type * as pulumi from "@pulumi/pulumi";
+import { jobSourcesHash } from "./backup-sources.ts";
+import { BackupImage } from "./components/backup-image.ts";
+import { backupPlan } from "./components/backup-plan.ts";
+import { Backup } from "./components/backup.ts";
+import { Caddy } from "./components/caddy.ts";
+import type { CertificateAuthority } from "./components/certificate-authority.ts";
+import type { Credentials } from "./components/credentials.ts";
+import { Forgejo } from "./components/forgejo.ts";
+import type { Host } from "./components/host.ts";
+import { Images, type PulledImage } from "./components/images.ts";
+import { Offsite } from "./components/offsite.ts";
+import { Postgres } from "./components/postgres.ts";
+import { Runner } from "./components/runner.ts";
+import { Rustfs } from "./components/rustfs.ts";
+import { Seed } from "./components/seed.ts";
+import type { SERVICE_VOLUMES } from "./components/topology.ts";
+import { Vault } from "./components/vault.ts";
+import type { Vm } from "./components/vm.ts";
+import { Volumes } from "./components/volumes.ts";
+import type { Config } from "./config.ts";
+import type { DerivedSecrets } from "./keys/derive.ts";
+
+/** Everything that has state, and what of it is backed up. */
+export const SOURCES = [Postgres, Rustfs, Vault, Forgejo, Caddy, Runner, Backup].map(({ backup }) => backup);
+
+interface StagesArgs {
+  readonly config: Config;
+  readonly keys: DerivedSecrets;
+  readonly vm: Vm;
+  readonly host: Host;
+  readonly postgres: PulledImage;
+  readonly ca: CertificateAuthority;
+  readonly credentials: Credentials["values"];
+  readonly volumes: Volumes<(typeof SERVICE_VOLUMES)[number]>["created"];
+  readonly after: (...dependsOn: pulumi.Resource[]) => pulumi.ComponentResourceOptions;
+}
+
+/** What the stages of a foundation with an offsite have in common. */
+export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"], "none">) {
+  const { config, keys, vm, host, ca, credentials, volumes, after } = args;
+  const { restic, restServer, node } = config.images;
+  const { vmId } = host;
+
+  // 1 what the backup and a restore run in
+  const volume = new Volumes("backup-volumes", vm, ["backup-data"], after(host)).created["backup-data"];
+  const pulled = new Images("backup-images", { restic, node }, after(host)).pulled;
+  const imageArgs = { images: { postgres: args.postgres, ...pulled }, sources: jobSourcesHash() };
+  const image = new BackupImage("backup-image", { vm, vmId, ...imageArgs }, after(host)).built;
+
+  // 2 the second host
+  const offsiteArgs = { target, images: { restServer, restic }, keys, caCertificate: ca.rootCertificate };
+  const offsite = new Offsite("offsite", { vm, vmId, ...offsiteArgs }, { dependsOn: [host.checked] });
+  const { repository } = offsite;
+
+  const plan = vmId.apply((id) => {
+    const about = { owner: vm.ownerId, vmId: id, everyMinutes: config.backup.everyMinutes };
+    return backupPlan({ ...about, offsite: repository, sources: SOURCES, images: config.images });
+  });
+  const common = { vm, image, plan, offsite: repository, resticPassword: keys.restic.password, credentials };
+  return {
+    /** stage 3, once the stores run and are empty, or hold what they held before */
+    seed: (...stores: pulumi.Resource[]): Seed =>
+      new Seed(
+        "seed",
+        { ...common, vmId, request: config.seed },
+        after(...stores, offsite.ready, volume, ...Object.values(volumes)),
+      ),
+    /** stage 7, once there is something to back up */
+    backup: (...services: pulumi.Resource[]): Backup => {
+      const databases = SOURCES.flatMap((source) => source.databases ?? []).map(({ name }) => name);
+      const own = { volume, sources: volumes, databases, appRole: keys.vaultAppRole("backup") };
+      return new Backup("backup", { ...common, ...own, ...config.sizing.backup }, after(...services));
+    },
+  };
+}

@@ -1,0 +1,113 @@
+import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { UserError } from "../errors.ts";
+import type { StoredObject } from "./effects.ts";
+import { replaceFile } from "./files.ts";
+import type { Job } from "./job.ts";
+import { mirrorPath } from "./mirror-path.ts";
+import { Progress } from "./progress.ts";
+
+/** Downloads at a time. */
+const PARALLEL = 8;
+/** Key of the object that holds the id of the last run. The forge has no such key and ignores it. */
+export const CANARY_KEY = "foundation/backup-canary";
+
+/** A bucket as it was listed. */
+export interface MirroredBucket {
+  readonly objects: number;
+  readonly bytes: number;
+  /** keys that a file system cannot hold */
+  readonly skipped: readonly string[];
+}
+
+/**
+ * Copies what is new or changed in a bucket into its mirror, through the API, so that the server's own checksums apply.
+ * Nothing is ever deleted here: what a database dumped a moment ago refers to may be deleted meanwhile.
+ *
+ * @throws UserError
+ */
+export async function mirrorBucket(job: Job, bucket: string): Promise<MirroredBucket> {
+  const { effects, layout } = job;
+  const index = await readIndex(layout.mirrorIndex(bucket));
+  const directory = layout.mirror(bucket);
+  const skipped: string[] = [];
+  const wanted: { object: StoredObject; path: string }[] = [];
+  let [objects, bytes] = [0, 0];
+  try {
+    for await (const object of effects.objects.list(bucket)) {
+      const path = mirrorPath(object.key);
+      objects += 1;
+      bytes += object.bytes;
+      if (path === undefined) skipped.push(object.key);
+      else if (!(await isCurrent(join(directory, path), object, index))) wanted.push({ object, path });
+    }
+    const totalBytes = wanted.reduce((sum, { object }) => sum + object.bytes, 0);
+    const progress = new Progress(effects, `s3 ${bucket}`, totalBytes);
+    await inParallel(wanted, async ({ object, path }) => {
+      if (await fetchObject(job, bucket, object, join(directory, path))) index.set(object.key, object.tag);
+      progress.add(object.bytes);
+    });
+  } catch (error) {
+    throw failure(bucket, error);
+  } finally {
+    await replaceFile(layout.mirrorIndex(bucket), JSON.stringify(Object.fromEntries(index)));
+  }
+  return { objects, bytes, skipped };
+}
+
+/** Writes the run's id into the first bucket, for the drill. */
+export async function writeObjectCanary({ effects, plan, run }: Job): Promise<void> {
+  const [bucket] = plan.buckets;
+  if (bucket === undefined) return;
+  await effects.objects.put(bucket, CANARY_KEY, run).catch((error: unknown) => {
+    throw failure(bucket, error);
+  });
+}
+
+async function isCurrent(path: string, object: StoredObject, index: ReadonlyMap<string, string>): Promise<boolean> {
+  if (index.get(object.key) !== object.tag) return false;
+  const found = await stat(path).catch(() => undefined);
+  return found?.isFile() === true && found.size === object.bytes;
+}
+
+async function fetchObject(
+  { effects, layout, run }: Job,
+  bucket: string,
+  object: StoredObject,
+  path: string,
+): Promise<boolean> {
+  const partial = join(layout.mirrors, `.${run}.${effects.newId()}.new`);
+  try {
+    if (!(await effects.objects.download(bucket, object.key, partial))) return false;
+    await mkdir(dirname(path), { recursive: true });
+    await rename(partial, path);
+    return true;
+  } finally {
+    await rm(partial, { force: true });
+  }
+}
+
+async function readIndex(path: string): Promise<Map<string, string>> {
+  try {
+    return new Map(Object.entries(JSON.parse(await readFile(path, "utf8")) as Record<string, string>));
+  } catch {
+    // Without it everything is fetched again, which is slow and right.
+    return new Map();
+  }
+}
+
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const queue = items.values();
+  const worker = async (): Promise<void> => {
+    for (const item of queue) await work(item);
+  };
+  const results = await Promise.allSettled(Array.from({ length: PARALLEL }, worker));
+  const failed = results.find((result) => result.status === "rejected");
+  if (failed) throw failed.reason;
+}
+
+function failure(bucket: string, error: unknown): Error {
+  const { code, name, message } = error as NodeJS.ErrnoException;
+  if (code === "ENOSPC") return error as Error;
+  return new UserError(`s3: ${bucket}: ${code ?? (message || name)}`, "docker logs --tail 50 rustfs (on the VM)");
+}

@@ -1,0 +1,70 @@
+import { z } from "zod";
+import { EXIT, UserError } from "../errors.ts";
+
+const name = z.string().regex(/^[a-z][a-z0-9_-]{0,62}$/, "is not a plain name");
+const relativePath = z.string().regex(/^(?!\.\.?(\/|$))[\w.-]+(\/(?!\.\.?(\/|$))[\w.*-]+)*$/, "is not a relative path");
+const url = z.string().regex(/^https?:\/\/[\w.:-]+$/, "is not http://HOST:PORT");
+const database = z.strictObject({
+  name,
+  /** a query whose answer must not change while a set is captured: what the database says about files */
+  layout: z.string().optional(),
+  /** objects that it names, for the drill: the query gives key, size in bytes, and SHA-256 in hex or an empty text */
+  references: z.array(z.strictObject({ what: z.string(), bucket: z.string(), query: z.string() })).default([]),
+});
+const tree = z.strictObject({
+  volume: name,
+  path: z.string().regex(/^\/[\w./-]+$/, "is not an absolute path"),
+  git: relativePath.optional(),
+  exclude: z.array(relativePath).default([]),
+});
+const schema = z.strictObject({
+  version: z.literal(1),
+  owner: z.string().regex(/^[0-9a-f]{16}$/, "is not an owner id"),
+  vmId: z.string().regex(/^[0-9a-f]{32}$/, "is not the id of a VM"),
+  everyMinutes: z.int().min(1).max(1440),
+  offsite: z.strictObject({
+    url: z.string().regex(/^rest:https:\/\/[\w.:[\]-]+\/[\w-]+\/$/, "is not rest:https://HOST:PORT/USER/"),
+    username: z.string().regex(/^[\w-]+$/, "is not a user name"),
+  }),
+  endpoints: z.strictObject({
+    /** HOST:PORT */
+    postgres: z.string().regex(/^[\w.-]+:\d+$/, "is not HOST:PORT"),
+    s3: url,
+    vault: url,
+  }),
+  s3Region: z.string(),
+  databases: z.array(database).min(1),
+  buckets: z.array(z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "is not a bucket name")),
+  trees: z.array(tree),
+  images: z.record(z.string(), z.string()),
+});
+
+/** What to back up and where to; rendered by the Pulumi program, the same for backup, restore and drill. */
+export type Plan = z.infer<typeof schema>;
+/** A volume that is backed up as files. */
+export type Tree = Plan["trees"][number];
+
+/**
+ * Reads plan.json.
+ *
+ * @param path for messages
+ * @throws UserError (config) that names every wrong property
+ */
+export function parsePlan(path: string, text: string): Plan {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw invalid(path, "not JSON");
+  }
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw invalid(
+    path,
+    parsed.error.issues.map((issue) => [issue.path.join("."), issue.message].filter(Boolean).join(": ")).join("; "),
+  );
+}
+
+function invalid(path: string, what: string): UserError {
+  return new UserError(`${path}: ${what}`, "the Pulumi program writes this file: pulumi up", EXIT.config);
+}

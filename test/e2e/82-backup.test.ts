@@ -1,0 +1,278 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Commit } from "../../backup/commit.ts";
+import type { LastRun } from "../../backup/status.ts";
+import { sshArguments } from "../../ssh-target.ts";
+import { EXIT } from "../../errors.ts";
+import { onVm, readConfig, run, sandbox, until, vault, type Ended } from "./rig.ts";
+
+// The backup job on a running foundation: what it makes, and what it does when something is missing.
+
+type RunResult = LastRun & { readonly id?: string; readonly commit?: Commit };
+
+/** A command of the job in its container. */
+async function job(...args: string[]): Promise<Ended> {
+  const target = readConfig()["foundation:host"] as Parameters<typeof sshArguments>[0];
+  return run(["ssh", ...sshArguments(target), `docker exec backup node /opt/backup/job.mjs ${args.join(" ")}`]);
+}
+async function backup(): Promise<RunResult & { readonly code: number | null }> {
+  const { code, stdout, stderr } = await job("run", "--json");
+  if (stdout === "") throw new Error(stderr);
+  return { code, ...(JSON.parse(stdout) as RunResult) };
+}
+const sets = async (): Promise<string[]> =>
+  (JSON.parse((await job("list", "--json")).stdout) as { id: string }[]).map(({ id }) => id);
+const status = async (): Promise<{ last: LastRun; healthy: boolean }> =>
+  JSON.parse((await job("status", "--json")).stdout) as { last: LastRun; healthy: boolean };
+const healthy = async (container: string): Promise<boolean> =>
+  (await onVm(`docker inspect --format '{{.State.Health.Status}}' ${container}`)).trim() === "healthy";
+const healthOf = (container: string): Promise<void> => until(`${container} is healthy`, 120, () => healthy(container));
+
+async function onOffsite(command: string): Promise<void> {
+  const target = readConfig()["foundation:offsite"] as Parameters<typeof sshArguments>[0];
+  const { code, stderr } = await run(["ssh", ...sshArguments(target), command]);
+  if (code !== 0) throw new Error(stderr);
+}
+
+beforeAll(async () => {
+  const { code, stderr } = await sandbox(["up", "--no-verify"]);
+  expect(code, stderr).toBe(0);
+  await vault(["unseal"]);
+});
+
+describe("a run", () => {
+  let first: RunResult;
+
+  test("makes a set that has its marker, and says what is in it", async () => {
+    const made = await backup();
+    expect([made.code, made.outcome, made.reason]).toEqual([EXIT.ok, "committed", undefined]);
+    first = made;
+    expect((await sets())[0]).toBe(made.id);
+    const { stdout } = await job("info", String(made.commit?.snapshot), "--json");
+    expect(JSON.parse(stdout)).toEqual(made.commit);
+  });
+
+  test("counts what the stores hold", async () => {
+    const { postgres, git, s3, vault: snapshot } = first.commit ?? ({} as Commit);
+    const repositories = await onVm(
+      "find /var/lib/docker/volumes/forgejo-data/_data/git/repositories -name '*.git' -maxdepth 2 | wc -l",
+    );
+    expect(git.repositories).toBe(Number(repositories));
+    expect(s3["forgejo"]?.objects).toBeGreaterThan(0);
+    const { n, t } = JSON.parse(await onVm("docker exec vault vault status -format=json")) as { n: number; t: number };
+    expect(snapshot).toMatchObject({ n, t });
+    const forge = postgres.databases.find(({ name }) => name === "forgejo");
+    const users = await onVm(`docker exec postgres psql -U postgres -d forgejo -Atc 'SELECT count(*) FROM "user"'`);
+    expect(forge?.tables["public.user"]).toBe(Number(users));
+  });
+
+  test("with nothing changed uploads less than 3 MB", async () => {
+    const again = await backup();
+    expect([again.outcome, again.code]).toEqual(["committed", EXIT.ok]);
+    expect(again.addedBytes).toBeLessThan(3_000_000);
+    console.log(`backup: ${JSON.stringify(again.seconds)}, ${String(again.addedBytes)} bytes added`);
+  });
+
+  test("is what the container's health is about", () => healthOf("backup"));
+
+  test("is followed by a check that finds nothing", async () => {
+    const { code, stdout } = await job("check", "--json", "--read-data-subset", "1/1");
+    expect([code, JSON.parse(stdout)]).toEqual([EXIT.ok, { finished: expect.any(String), part: "1/1" }]);
+  });
+});
+
+describe("when something is missing", () => {
+  /** Runs with a fault, and expects no set, the reason in the status, and every other service as it was. */
+  async function expectFailure(reason: RegExp): Promise<void> {
+    const before = await sets();
+    const { code, outcome } = await backup();
+    expect([code, outcome]).toEqual([EXIT.failed, "failed"]);
+    const { last, healthy: isHealthy } = await status();
+    expect(last.reason).toMatch(reason);
+    expect(isHealthy).toBe(false);
+    expect(await healthy("forgejo")).toBe(true);
+    expect(before[0]).toBeDefined();
+  }
+
+  test("Vault is sealed: a set with the snapshot from before", async () => {
+    const { commit } = await backup();
+    await onVm("docker restart vault");
+    const { code, degraded, commit: without } = await backup();
+    expect([code, degraded]).toEqual([
+      EXIT.attention,
+      [{ part: "vault", reason: `vault: sealed; the snapshot is that of ${String(commit?.vault?.taken)}` }],
+    ]);
+    expect(without?.vault).toEqual(commit?.vault);
+    expect((await vault(["unseal"])).code).toBe(EXIT.ok);
+    expect((await backup()).outcome).toBe("committed");
+  });
+
+  test("PostgreSQL is down: no set", async () => {
+    const before = await sets();
+    await onVm("docker stop postgres");
+    try {
+      const { code, reason } = await backup();
+      expect([code, reason]).toEqual([
+        EXIT.failed,
+        expect.stringMatching(/^postgres: forgejo: .*(could not translate host name|refused)/),
+      ]);
+    } finally {
+      await onVm("docker start postgres");
+      await healthOf("postgres");
+    }
+    expect(await sets()).toEqual(before);
+  });
+
+  test("S3 is down: no set", async () => {
+    const before = await sets();
+    await onVm("docker stop rustfs");
+    try {
+      await expectFailure(/^s3: forgejo: (ENOTFOUND|EAI_AGAIN|ECONNREFUSED)/);
+    } finally {
+      await onVm("docker start rustfs");
+      await healthOf("rustfs");
+    }
+    expect(await sets()).toEqual(before);
+  });
+
+  test("the offsite is down: no set, and known within seconds", async () => {
+    const before = await sets();
+    await onOffsite("docker stop offsite");
+    try {
+      const { code, reason, started, finished } = await backup();
+      expect([code, reason]).toEqual([EXIT.failed, expect.stringMatching(/^offsite: .*:8000: ECONNREFUSED$/)]);
+      expect(Date.parse(finished) - Date.parse(started)).toBeLessThan(10_000);
+    } finally {
+      await onOffsite("docker start offsite");
+    }
+    await until("the offsite answers", 30, async () => (await job("list", "--json")).code === EXIT.ok);
+    expect(await sets()).toEqual(before);
+  });
+
+  test("the disk is full: no set", async () => {
+    const before = await sets();
+    const stage = "/var/lib/docker/volumes/backup-data/_data/stage/pg";
+    // Seen by the container once it has been started anew.
+    await onVm(`mount -t tmpfs -o size=256k,uid=1000,gid=1000,mode=0700 tmpfs ${stage} && docker restart backup`);
+    try {
+      await expectFailure(/^postgres: dump of forgejo: .*No space left on device/);
+    } finally {
+      await onVm(`umount ${stage} && docker restart backup`);
+    }
+    expect(await sets()).toEqual(before);
+    expect((await backup()).outcome).toBe("committed");
+  });
+
+  test("the job is killed in the middle: the next run makes its set", async () => {
+    const killed = job("run", "--json");
+    await until("restic runs", 60, async () =>
+      (await onVm("docker top backup -eo pid,args")).includes("restic backup"),
+    );
+    await onVm("docker top backup -eo pid,args | awk '/job.mjs run|restic backup/ { print $1 }' | xargs kill -9");
+    expect((await killed).code).not.toBe(EXIT.ok);
+    expect((await backup()).outcome).toBe("committed");
+  });
+});
+
+describe("while repositories are written to all the time", () => {
+  const RUNS = Number(process.env["FOUNDATION_BACKUP_RUNS"] ?? 3);
+  const NAIVE = 3;
+  const REPOSITORIES = "/var/lib/gitea/git/repositories/load";
+  /** Commits into four repositories as fast as git can, packing now and then, as pushes and their housekeeping do. */
+  const LOAD = `
+    export GIT_CONFIG_GLOBAL=/dev/null GIT_AUTHOR_NAME=a GIT_AUTHOR_EMAIL=a@example.org GIT_COMMITTER_NAME=a GIT_COMMITTER_EMAIL=a@example.org
+    for r in 1 2 3 4; do git init --quiet --bare --initial-branch=main ${REPOSITORIES}/r$r.git; done
+    i=0
+    while [ ! -e ${REPOSITORIES}/stop ]; do
+      i=$((i + 1)); cd ${REPOSITORIES}/r$((i % 4 + 1)).git
+      blob=$(head -c 2000 /dev/urandom | git hash-object -w --stdin)
+      tree=$(printf '100644 blob %s\\tfile\\n' $blob | git mktree)
+      parent=$(git rev-parse --verify --quiet refs/heads/main)
+      new=$(git commit-tree $tree \${parent:+-p $parent} -m $i)
+      git update-ref refs/heads/main $new; git update-ref refs/heads/b$((i % 50)) $new
+      if [ $((i % 200)) = 0 ]; then git pack-refs --all; git repack -dq; fi
+    done`;
+  /** restic in the job's container, with its credentials; nothing of them is in an argument. */
+  const restic = (args: string) =>
+    `docker exec backup sh -c 'export RESTIC_REPOSITORY=$(sed -n "s/.*\\"url\\": \\"\\(rest:[^\\"]*\\)\\".*/\\1/p" /etc/foundation/plan.json) RESTIC_PASSWORD_FILE=/etc/foundation/restic_password RESTIC_CACERT=/etc/foundation/offsite_ca.pem RESTIC_CACHE_DIR=/var/lib/backup/cache RESTIC_REST_PASSWORD=$(cat /etc/foundation/offsite_password) RESTIC_REST_USERNAME=$(sed -n "s/.*\\"username\\": \\"\\([^\\"]*\\)\\".*/\\1/p" /etc/foundation/plan.json); restic ${args}'`;
+
+  beforeAll(async () => {
+    await onVm(`docker exec forgejo mkdir -p ${REPOSITORIES}`);
+    await onVm(`docker exec -i forgejo sh -c 'cat >/tmp/load.sh; sh /tmp/load.sh >/dev/null 2>&1 &'`, LOAD);
+    await until(
+      "commits arrive",
+      30,
+      async () => (await onVm(`docker exec forgejo git -C ${REPOSITORIES}/r4.git rev-list --count main`)) > "1",
+    );
+  });
+  afterAll(async () => {
+    await onVm(`docker exec forgejo sh -c 'touch ${REPOSITORIES}/stop; sleep 2; rm -rf ${REPOSITORIES}'`);
+  });
+
+  /** Restores the repositories of a snapshot, with or without their manifests, and has git look at each. */
+  async function corrupt(snapshot: string, manifest: boolean): Promise<number> {
+    const target = `/var/lib/backup/restored-${snapshot.slice(0, 8)}`;
+    const volume = target.replace("/var/lib/backup", "/var/lib/docker/volumes/backup-data/_data");
+    const paths = ["/sources/forgejo/git/repositories/load", "/var/lib/backup/stage/refs/load"];
+    await onVm(
+      restic(
+        `restore --no-lock --quiet ${snapshot} --target ${target} ${paths.map((path) => `--include ${path}`).join(" ")}`,
+      ),
+    );
+    const apply = `for r in *.git; do rm -rf $r/refs; mkdir -p $r/refs/heads; cp ${volume}/var/lib/backup/stage/refs/load/$r/* $r/; done`;
+    await onVm(
+      `cd ${volume}/sources/forgejo/git/repositories/load && { ${manifest ? apply : "true"}; } && tar -cf - *.git | docker exec -i forgejo sh -c 'rm -rf /tmp/fsck; mkdir /tmp/fsck; tar -xf - -C /tmp/fsck'`,
+    );
+    const bad = await onVm(
+      `docker exec forgejo sh -c 'for r in /tmp/fsck/*.git; do git -C $r fsck --full --no-dangling >/dev/null 2>&1 || echo $r; done; rm -rf /tmp/fsck'; rm -rf ${volume}`,
+    );
+    return bad.split("\n").filter(Boolean).length;
+  }
+
+  test(`every repository of ${String(RUNS)} sets is whole`, async () => {
+    const found: unknown[] = [];
+    for (let index = 0; index < RUNS; index += 1) {
+      const { outcome, reason, commit } = await backup();
+      found.push([outcome, reason, commit ? await corrupt(commit.snapshot, true) : "no set"]);
+    }
+    expect(found).toEqual(Array.from({ length: RUNS }, () => ["committed", undefined, 0]));
+  });
+
+  test("the negative control: files as restic finds them are corrupt, and restic calls that a success", async () => {
+    const results: number[] = [];
+    for (let index = 0; index < NAIVE; index += 1) {
+      const output = await onVm(
+        `${restic("backup --json --host naive --tag naive /sources/forgejo/git/repositories/load")} || true`,
+      );
+      const id = /"snapshot_id":"([0-9a-f]{64})"/.exec(output)?.[1] ?? "";
+      results.push(await corrupt(id, false));
+    }
+    console.log(`naive: corrupt repositories of 4 per backup: ${results.join(", ")}`);
+    expect(Math.max(...results)).toBeGreaterThan(0);
+  });
+});
+
+test("no secret is in the container's description, its processes or its log", async () => {
+  const running = job("run", "--json");
+  const looks: string[] = [];
+  for (let look = 0; look < 10; look += 1) looks.push(await onVm("docker top backup -eo pid,args"));
+  await running;
+  const shown = [
+    ...looks,
+    await onVm("docker inspect backup"),
+    await onVm("docker logs backup 2>&1"),
+    await onVm("docker history --no-trunc $(docker inspect --format '{{.Image}}' backup)"),
+  ].join("\n");
+  const names = [
+    "offsite_password",
+    "restic_password",
+    "postgres_password",
+    "s3_access_key",
+    "s3_secret_key",
+    "vault_secret_id",
+  ];
+  for (const name of names) {
+    const secret = (await onVm(`cat /etc/foundation/backup/${name}`)).trim();
+    expect(secret.length).toBeGreaterThanOrEqual(20);
+    expect([name, shown.includes(secret)]).toEqual([name, false]);
+  }
+});
