@@ -37,7 +37,7 @@ EXIT STATUS
   130  stopped by Ctrl-C`;
 
 function createProgram(shell: Shell): Command {
-  const vault = "look after Vault: status, ensure, unseal, seal (see: foundation vault --help)";
+  const vault = "look after Vault and its keys: unseal, rekey, snapshot, … (see: foundation vault --help)";
   const sandbox = "the foundation in throw-away VMs on this machine (see: foundation sandbox --help)";
   const program = new Command("foundation")
     .description("Companion of the Pulumi program: creates the key, checks the VM, proves the deployment.")

@@ -11,7 +11,9 @@ It is shown this once and stored nowhere.
 ${key}
 
 With ${args.keyFile} it gives everything that the passphrase gives.
-When the passphrase is lost, these lines are the only way in.
+When the passphrase is lost, these lines are the only way in:
+
+    npx foundation vault passphrase reset --stack ${args.stack}
 ${rule}`;
 }
 

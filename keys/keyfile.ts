@@ -71,7 +71,7 @@ export async function openKeyFile(args: { path: string; passphrase: Buffer }): P
   const wrappingKey = await stretch(args.passphrase, slots[0]);
   return unwrap(args.path, file, openSecret(wrappingKey, passphraseContext(stack, slots[0]), slots[0].sealed), {
     what: "the passphrase does not open this key file",
-    hint: "type it again, to the letter; if it is lost, the printed recovery key opens the file",
+    hint: "type it again, to the letter; if it is lost: npx foundation vault passphrase reset",
   });
 }
 

@@ -14,7 +14,9 @@ It is shown this once and stored nowhere.
     2: CCCC DDDD
 
 With keys/stacks/prod.key.json it gives everything that the passphrase gives.
-When the passphrase is lost, these lines are the only way in.
+When the passphrase is lost, these lines are the only way in:
+
+    npx foundation vault passphrase reset --stack prod
 ────────────────────────────────────────────────────────────────────────`);
 });
 

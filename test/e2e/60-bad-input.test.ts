@@ -86,7 +86,7 @@ describe("before anything is contacted", () => {
     expect(await refusal({}, environment)).toEqual({
       code: EXIT.passphrase,
       error: `${files.keyFile}: the passphrase does not open this key file`,
-      hint: "type it again, to the letter; if it is lost, the printed recovery key opens the file",
+      hint: "type it again, to the letter; if it is lost: npx foundation vault passphrase reset",
     });
   });
 

@@ -68,7 +68,7 @@ describe("key file", () => {
   it("tells a wrong passphrase from a damaged file", async () => {
     await expect(openKeyFile({ path, passphrase: other })).rejects.toMatchObject({
       message: `${path}: the passphrase does not open this key file`,
-      hint: "type it again, to the letter; if it is lost, the printed recovery key opens the file",
+      hint: "type it again, to the letter; if it is lost: npx foundation vault passphrase reset",
       exitCode: EXIT.passphrase,
     });
     await expect(openKeyFile({ path, passphrase: Buffer.concat([passphrase, Buffer.from("\n")]) })).rejects.toThrow(

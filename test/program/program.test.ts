@@ -110,7 +110,7 @@ describe("what stops the program stops it before it registers anything on the VM
     expect(error).toMatchObject({
       message:
         `${fixture.directory}/test.key.json: the passphrase does not open this key file\n` +
-        "hint: type it again, to the letter; if it is lost, the printed recovery key opens the file",
+        "hint: type it again, to the letter; if it is lost: npx foundation vault passphrase reset",
       cause: { exitCode: EXIT.passphrase },
     });
   });

@@ -93,7 +93,16 @@ describe("a command", () => {
       ([, { type }]) => type === "string",
     );
     const names = [...new Set(values.map(([name]) => name))].sort();
-    expect(names).toEqual(["new-passphrase-fd", "out", "project", "recovery-fd", "share-fd", "shares", "ttl"]);
+    expect(names).toEqual([
+      "new-passphrase-fd",
+      "out",
+      "project",
+      "readers",
+      "recovery-fd",
+      "share-fd",
+      "shares",
+      "ttl",
+    ]);
   });
 });
 

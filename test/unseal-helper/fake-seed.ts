@@ -1,8 +1,7 @@
 import { deriveSecrets } from "../../keys/derive.ts";
 import type { Seed } from "../../unseal-helper/seed.ts";
 import type { SeedManifest } from "../../unseal-helper/seed-manifest.ts";
-import { FakeGroundwork } from "./fake-groundwork.ts";
-import type { Storage } from "./fake-vault.ts";
+import { copyStorage, type Storage } from "./fake-vault.ts";
 import { type Effect, type FakeWorld, MASTER_KEY } from "./fake-world.ts";
 
 /** A snapshot on the VM, with what the backup says of it. */
@@ -28,7 +27,7 @@ export function takeSeed({ vault, marker }: FakeWorld): Brought {
     sha256,
     taken: "2026-01-31T12:00:00.000Z",
   };
-  return { manifest, storage: copyOf(storage) };
+  return { manifest, storage: copyStorage(storage) };
 }
 
 /** The seed of a run, as the world has it. */
@@ -44,15 +43,10 @@ export function fakeSeed(world: FakeWorld, effect: Effect): Seed {
         effect("upload", () => {
           const { vault, brought } = world;
           if (!vault.storage?.rootTokens.has(token) || brought === undefined) throw new Error("no upload");
-          vault.storage = copyOf(brought.storage);
+          // What is there is in the snapshot as well: wiping it costs nothing.
+          vault.storage = { ...copyStorage(brought.storage), hasData: false };
           vault.restart();
         }),
     },
   };
-}
-
-function copyOf({ groundwork, ...rest }: Storage): Storage {
-  const copy = Object.assign(new FakeGroundwork(), structuredClone({ ...groundwork }));
-  // What is there is in the snapshot as well: wiping it costs nothing.
-  return { ...structuredClone(rest), groundwork: copy, hasData: false };
 }

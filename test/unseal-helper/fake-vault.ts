@@ -28,6 +28,14 @@ export interface Storage {
   values: Map<string, object>;
 }
 
+/** A copy that shares nothing with the original. */
+export function copyStorage<T extends Storage | undefined>(storage: T): T {
+  if (storage === undefined) return storage;
+  const { groundwork, ...rest } = storage;
+  const copy = Object.assign(new FakeGroundwork(), structuredClone({ ...groundwork }));
+  return { ...structuredClone(rest), groundwork: copy } as T;
+}
+
 /** Vault's API as far as the helper uses it, with the real one's status codes. */
 export class FakeVault {
   storage: Storage | undefined;
@@ -160,8 +168,7 @@ export class FakeVault {
   #restore(token: string, storage: Storage): VaultResponse {
     if (!storage.rootTokens.has(token)) return refusal(403, "permission denied");
     if (this.snapshot === undefined) return refusal(400, "no snapshot");
-    const copy = structuredClone(this.snapshot);
-    this.storage = { ...copy, groundwork: Object.assign(new FakeGroundwork(), copy.groundwork) };
+    this.storage = copyStorage(this.snapshot);
     this.sealed = true;
     return { status: 204, body: {} };
   }

@@ -17,7 +17,7 @@ import type { VaultRequest } from "../../unseal-helper/effects.ts";
 import { answerEncrypted } from "./encrypted-init.ts";
 import { compileCache } from "../compile-cache.ts";
 import { dockerProgram, sshProgram } from "./fake-programs.ts";
-import { FakeVault } from "./fake-vault.ts";
+import { copyStorage, FakeVault } from "./fake-vault.ts";
 import { packSnapshot } from "./snapshot-file.ts";
 
 /** What `ssh` was started with. */
@@ -131,7 +131,7 @@ export class FakeVm {
     if (this.vault.storage?.tokens.has(token) !== true) return { status: 403, body: {} };
     const path = join(this.directory, "snapshot");
     packSnapshot(path);
-    this.vault.snapshot = structuredClone(this.vault.storage);
+    this.vault.snapshot = copyStorage(this.vault.storage);
     this.drillVault.snapshot = this.vault.snapshot;
     return { status: 200, body: readFileSync(path) };
   }

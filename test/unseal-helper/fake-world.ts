@@ -11,7 +11,7 @@ import { VaultClient } from "../../unseal-helper/vault-client.ts";
 import { openSecret, sealSecret } from "../../keys/sealed-box.ts";
 import { answerEncrypted } from "./encrypted-init.ts";
 import { type Brought, fakeSeed } from "./fake-seed.ts";
-import { FakeVault } from "./fake-vault.ts";
+import { copyStorage, FakeVault } from "./fake-vault.ts";
 
 export const MASTER_KEY = Buffer.alloc(32, 3);
 const { vaultAppRole } = deriveSecrets(MASTER_KEY);
@@ -86,7 +86,7 @@ export class FakeWorld {
     const other = new FakeWorld(this.#masterKey);
     Object.assign(other, { file, marker, running });
     const { sealed, version, storage, secrets } = vault;
-    Object.assign(other.vault, { sealed, version, storage: structuredClone(storage) });
+    Object.assign(other.vault, { sealed, version, storage: copyStorage(storage) });
     other.vault.secrets.push(...secrets);
     return other;
   }

@@ -6,7 +6,7 @@ import { type RestoreArgs, type Restored, restoreVault } from "../../unseal-help
 import type { Epoch } from "../../unseal-helper/share-file.ts";
 import type { Canary } from "../../unseal-helper/snapshot-manifest.ts";
 import type { Tools } from "../../unseal-helper/unseal.ts";
-import { FakeVault, type Storage } from "./fake-vault.ts";
+import { copyStorage, FakeVault, type Storage } from "./fake-vault.ts";
 import { STRIKES } from "./crash-schedules.ts";
 import { CREDENTIALS, type Fault, FakeWorld, Killed, MASTER_KEY, type Strike } from "./fake-world.ts";
 
@@ -22,7 +22,7 @@ beforeAll(async () => {
   world.vault.storage?.values.set("entry", { word: "kept" });
   canary = await world.run(({ vault, store }) => chooseCanary(vault, CREDENTIALS, store.snapshotKey()));
   file = world.file;
-  snapshot = structuredClone(world.vault.storage) as Storage;
+  snapshot = copyStorage(world.vault.storage) as Storage;
   epoch = world.epochs()[0] as Epoch;
 });
 
@@ -167,7 +167,7 @@ describe("restore", { timeout: 60_000 }, () => {
 
   it("of an older epoch leaves a file that knows which shares open Vault, killed at any point", async () => {
     const world = empty();
-    world.vault.storage = structuredClone(snapshot);
+    world.vault.storage = copyStorage(snapshot);
     await world.run(rekey);
     const rekeyed = world.file;
     for (let at = 1; ; at++) {
