@@ -55,7 +55,7 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
 
   const plan = vmId.apply((id) => {
     const about = { owner: vm.ownerId, vmId: id, everyMinutes: config.backup.everyMinutes };
-    return backupPlan({ ...about, offsite: repository, sources: SOURCES, images: config.images });
+    return backupPlan({ ...about, offsite: repository, sources: SOURCES });
   });
   const common = { vm, image, plan, offsite: repository, resticPassword: keys.restic.password, credentials };
   return {

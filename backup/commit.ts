@@ -39,7 +39,6 @@ const schema = z.strictObject({
   s3: z.record(z.string(), z.strictObject({ objects: count, bytes: count })),
   vault: vault.nullable(),
   kit: z.strictObject({ commit: z.string(), files: count }).nullable(),
-  images: z.record(z.string(), z.string()),
 });
 
 /**

@@ -36,7 +36,6 @@ const schema = z.strictObject({
   databases: z.array(database).min(1),
   buckets: z.array(z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "is not a bucket name")),
   trees: z.array(tree),
-  images: z.record(z.string(), z.string()),
 });
 
 /** What to back up and where to; rendered by the Pulumi program, the same for backup, restore and drill. */

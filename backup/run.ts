@@ -66,12 +66,12 @@ export async function makeSet(job: Job, seconds: Timings): Promise<Committed> {
     }
     const degraded = [...vault.degraded, ...captured.degraded, ...(settled ? [] : [UNSETTLED])];
     const { postgres, git, s3 } = captured;
-    const { owner, vmId, images } = plan;
+    const { owner, vmId } = plan;
     const finished = effects.now().toISOString();
     const commit: Commit = {
       ...{ version: 1, owner, vmId, run: job.run, started, finished, snapshot: summary.snapshot, degraded },
       ...{ postgres: { ...postgres, databases: [...postgres.databases] }, git, s3, vault: vault.part },
-      ...{ kit: await readKit(job.roots.kit), images },
+      kit: await readKit(job.roots.kit),
     };
     const id = await step("commit", () => writeMarker(job, commit));
     return { id, commit, summary };

@@ -8,8 +8,6 @@ export interface PlanArgs {
   readonly everyMinutes: number;
   readonly offsite: { readonly url: string; readonly username: string };
   readonly sources: readonly BackupSource[];
-  /** full references by service, for whoever looks into a backup */
-  readonly images: Readonly<Record<string, string>>;
 }
 
 /** Where a volume is mounted for the backup: `forgejo-data` at /sources/forgejo. */
@@ -18,7 +16,7 @@ export function sourcePath(volume: VolumeName): string {
 }
 
 /** plan.json: what to back up, the same list for backup, restore and drill. */
-export function backupPlan({ owner, vmId, everyMinutes, offsite, sources, images }: PlanArgs): string {
+export function backupPlan({ owner, vmId, everyMinutes, offsite, sources }: PlanArgs): string {
   const trees = sources
     .flatMap(({ volumes }) => volumes)
     .flatMap((source) => {
@@ -37,7 +35,6 @@ export function backupPlan({ owner, vmId, everyMinutes, offsite, sources, images
     databases: sources.flatMap(({ databases = [] }) => databases),
     buckets: sources.flatMap(({ buckets = [] }) => buckets),
     trees,
-    images,
   };
   return `${JSON.stringify(plan, undefined, 2)}\n`;
 }

@@ -73,7 +73,6 @@ describe("commit.json", () => {
     s3: { forgejo: { objects: 1, bytes: 1 } },
     vault: null,
     kit: null,
-    images: {},
   };
   it("is read as it was written", () => expect(parseCommit("x", renderCommit(commit))).toEqual(commit));
   const hint = "choose another one: npx foundation backup list";

@@ -115,7 +115,6 @@ describe("a run", () => {
         taken: expect.any(String),
       },
       kit: null,
-      images: { restic: "restic:1@sha256:0" },
     });
     expect((await status()).commit).toMatchObject({ run: last.run, snapshot: "5".repeat(64) });
   });

@@ -87,7 +87,6 @@ export class World {
       ],
       buckets: ["forgejo"],
       trees: [{ volume: "forgejo-data", path: this.forge, git: "git/repositories", exclude: ["indexers", "tmp"] }],
-      images: { restic: "restic:1@sha256:0" },
     };
   }
 

@@ -25,7 +25,6 @@ const commit = {
   s3: { forgejo: { objects: 1000, bytes: 5 * 2 ** 30 } },
   vault: null,
   kit: { commit: hex("e", 40), files: 8 },
-  images: {},
 };
 
 const key = ssh2.utils.generateKeyPairSync("ed25519");
