@@ -55,15 +55,18 @@ describe("foundation init", () => {
 
   test("in a terminal, shows passphrase and sheet once", async () => {
     const command = [process.execPath, join(import.meta.dirname, "..", "..", "cli", "main.ts"), "init", ...options];
-    // util-linux's script gives the command a terminal and passes on what it shows
-    const { stdout } = spawnSync("script", ["-qec", command.join(" "), "/dev/null"], { encoding: "utf8", input: "" });
+    // util-linux's script gives the command a terminal and passes on what it shows. At the end of its own input it may
+    // stop before the command's last output is there; a pipe that is open for writing has no end.
+    const script = 'mkfifo "$2" && exec script -qec "$1" /dev/null <>"$2"';
+    const argv = ["-c", script, "sh", command.join(" "), join(directory, "input")];
+    const { stdout } = spawnSync("sh", argv, { encoding: "utf8" });
     const shown = stdout.replaceAll("\r", "");
     const path = join(directory, "keys", "prod.key.json");
     const passphrase = /^MASTER PASSPHRASE .*\n\n {4}(\S+)\n/m.exec(shown)?.[1] ?? "";
     const recoveryKey = [...shown.matchAll(/^ {4}(\d: .*)$/gm)].map(([, line]) => line).join("\n");
     const masterKey = await openKeyFile({ path, passphrase: Buffer.from(passphrase) });
     expect(await openWithRecoveryKey({ path, recoveryKey })).toEqual(masterKey);
-    expect(readdirSync(directory).sort()).toEqual(["Pulumi.prod.yaml", "keys"]);
+    expect(readdirSync(directory).sort()).toEqual(["Pulumi.prod.yaml", "input", "keys"]);
   });
 
   test("refuses to overwrite a key file, and leaves nothing else behind", async () => {

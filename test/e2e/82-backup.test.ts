@@ -163,12 +163,13 @@ describe("when something is missing", () => {
   });
 
   test("the job is killed in the middle: the next run makes its set", async () => {
+    // Enough to be caught at.
+    await onVm("docker exec forgejo sh -c 'head -c 400000000 /dev/urandom >/var/lib/gitea/ballast'");
     const killed = job("run", "--json");
-    await until("restic runs", 60, async () =>
-      (await onVm("docker top backup -eo pid,args")).includes("restic backup"),
-    );
+    await onVm("timeout 60 sh -c 'until docker top backup -eo pid,args | grep -q \"restic backup\"; do :; done'");
     await onVm("docker top backup -eo pid,args | awk '/job.mjs run|restic backup/ { print $1 }' | xargs kill -9");
     expect((await killed).code).not.toBe(EXIT.ok);
+    await onVm("docker exec forgejo rm /var/lib/gitea/ballast");
     expect((await backup()).outcome).toBe("committed");
   });
 });
