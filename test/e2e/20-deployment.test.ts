@@ -60,7 +60,7 @@ test("only the three kinds of port are open, the rest is dropped before it reach
   expect((await onVm("iptables -S DOCKER-USER")).trim().split("\n")).toContain("-A DOCKER-USER -j FOUNDATION");
   expect(await onVm("docker ps --format '{{.Names}} {{.Ports}}' | sort")).toBe(
     [
-      "backup ",
+      "backup 5432/tcp",
       "caddy 0.0.0.0:80->80/tcp, 0.0.0.0:443->443/tcp, 0.0.0.0:443->443/udp, 2019/tcp",
       "forgejo 0.0.0.0:2222->2222/tcp, 3000/tcp",
       "postgres ",

@@ -107,7 +107,7 @@ describe("drill", () => {
     await psql(`INSERT INTO package_blob (size, hash_md5, hash_sha1, hash_sha256, hash_sha512, created_unix)
       VALUES (7, '${hash.slice(0, 32)}', '${hash.slice(0, 40)}', '${hash}', '${hash}${hash}', extract(epoch FROM now()));\n`);
     try {
-      expect((await foundation(["backup", "now"])).code).toBe(0);
+      expect((await foundation(["backup", "now", "--state", files.state])).code).toBe(0);
       const { code, stdout } = await foundation(["drill", "--json"]);
       const { outcome, phases } = JSON.parse(stdout) as DrillReport;
       expect([code, outcome]).toEqual([1, "failed"]);
@@ -124,7 +124,7 @@ describe("drill", () => {
     } finally {
       await onVm(`docker exec forgejo rm -rf ${repository}`);
       await psql(`DELETE FROM package_blob WHERE hash_sha256 = '${hash}';\n`);
-      expect((await foundation(["backup", "now"])).code).toBe(0);
+      expect((await foundation(["backup", "now", "--state", files.state])).code).toBe(0);
     }
   });
 

@@ -195,7 +195,9 @@ async function npmEnvironment(context: VerifyContext, load: Load, directory: str
   ];
   await writeFile(userconfig, `${lines.join("\n")}\n`);
   const cache = join(directory, `npm-cache-${randomId()}`);
-  return { npm_config_userconfig: userconfig, npm_config_globalconfig: "/dev/null", npm_config_cache: cache };
+  // In the environment as well: what npm was started with for these tests would count more than the file.
+  const config = { npm_config_userconfig: userconfig, npm_config_globalconfig: "/dev/null", npm_config_cafile: caFile };
+  return { ...config, npm_config_cache: cache };
 }
 
 async function publish(context: VerifyContext, load: Load, directory: string, version: string): Promise<void> {
