@@ -1,7 +1,13 @@
 import { defineConfig } from "vitest/config";
 
-// They replace a module of Node's for everything that shares their worker, so they get one of their own.
-const MOCKING = ["test/keys/atomic-file.test.ts", "test/unseal-helper/passphrase-rotation.test.ts"];
+// They replace a module of Node's or set the environment for everything in their worker, so they get one of their own.
+const ALONE = [
+  "test/harness.test.ts",
+  "test/keys/atomic-file.test.ts",
+  "test/program/**/*.test.ts",
+  "test/tunnel.test.ts",
+  "test/unseal-helper/passphrase-rotation.test.ts",
+];
 
 // Everything that needs no VM. test/e2e has its own configuration: it deploys for real.
 export default defineConfig({
@@ -10,11 +16,11 @@ export default defineConfig({
     maxWorkers: "100%",
     testTimeout: 20_000,
     projects: [
-      { extends: true, test: { name: "mocking", include: MOCKING } },
+      { extends: true, test: { name: "alone", include: ALONE } },
       // One worker for many files: loading the same modules anew for each would take half of the time.
       {
         extends: true,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**", ...MOCKING], isolate: false },
+        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**", ...ALONE], isolate: false },
       },
     ],
   },
