@@ -34,6 +34,11 @@ export function sshArguments(target: SshTarget): string[] {
   return [...sshOptions(target), "-p", String(target.port), "-l", target.user, "--", target.address];
 }
 
+/** One word of a command line for the remote shell, which splits again what ssh has joined. */
+export function quoteWord(word: string): string {
+  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+}
+
 // An RSA key signs with SHA-2 names that differ from the key's own type; asking for "ssh-rsa" would be refused by current servers.
 function hostKeyAlgorithms(hostKey: string): string {
   const type = hostKey.split(" ", 1)[0] ?? "";

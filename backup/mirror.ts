@@ -6,9 +6,8 @@ import { replaceFile } from "./files.ts";
 import type { Job } from "./job.ts";
 import { mirrorPath } from "./mirror-path.ts";
 import { Progress } from "./progress.ts";
+import { inParallel } from "./parallel.ts";
 
-/** Downloads at a time. */
-const PARALLEL = 8;
 /** Key of the object that holds the id of the last run. The forge has no such key and ignores it. */
 export const CANARY_KEY = "foundation/backup-canary";
 
@@ -94,16 +93,6 @@ async function readIndex(path: string): Promise<Map<string, string>> {
     // Without it everything is fetched again, which is slow and right.
     return new Map();
   }
-}
-
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  const worker = async (): Promise<void> => {
-    for (const item of queue) await work(item);
-  };
-  const results = await Promise.allSettled(Array.from({ length: PARALLEL }, worker));
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
 }
 
 function failure(bucket: string, error: unknown): Error {

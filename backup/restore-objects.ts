@@ -4,9 +4,7 @@ import { UserError } from "../errors.ts";
 import type { Effects, StoredObject } from "./effects.ts";
 import { objectKey } from "./mirror-path.ts";
 import { Progress } from "./progress.ts";
-
-/** Uploads at a time. */
-const PARALLEL = 8;
+import { inParallel } from "./parallel.ts";
 
 /** An S3 server that objects are restored to. */
 export interface Bucket {
@@ -69,14 +67,4 @@ async function listFiles(directory: string): Promise<{ key: string; path: string
     bytes: (await stat(path)).size,
   });
   return await Promise.all(paths.map(sized));
-}
-
-async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
-  const queue = items.values();
-  const worker = async (): Promise<void> => {
-    for (const item of queue) await work(item);
-  };
-  const results = await Promise.allSettled(Array.from({ length: PARALLEL }, worker));
-  const failed = results.find((result) => result.status === "rejected");
-  if (failed) throw failed.reason;
 }

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { EXIT, UserError } from "../errors.ts";
-import { sshArguments, type SshTarget } from "../ssh-target.ts";
+import { quoteWord, sshArguments, type SshTarget } from "../ssh-target.ts";
 import { lastLine, type Finished, type Run, type RunOptions } from "./exec.ts";
 
 /** What ssh itself exits with when it never got as far as the remote command. */
@@ -27,11 +27,7 @@ export async function runOnVm(
 
 /** A command line for the other host's shell that runs as root there; the words stay as they are. */
 export function rootCommand({ user }: SshTarget, argv: readonly string[]): string {
-  return [...(user === "root" ? [] : ["sudo", "-n"]), ...argv].map(quote).join(" ");
-}
-
-function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return [...(user === "root" ? [] : ["sudo", "-n"]), ...argv].map(quoteWord).join(" ");
 }
 
 /** Turns ssh's words into what is wrong and what to do. */

@@ -1,6 +1,7 @@
 import { EXIT, UserError } from "../errors.ts";
 import type { AppRoleCredentials } from "../keys/derive.ts";
 import { breakGlass } from "./breakglass.ts";
+import { withLogin } from "./login.ts";
 import type { Epoch } from "./share-file.ts";
 import type { Tools } from "./unseal.ts";
 import type { VaultClient } from "./vault-client.ts";
@@ -58,7 +59,7 @@ export async function bootstrap({ vault, store, effects }: Tools, credentials: A
  * @throws UserError (failed) where it cannot
  */
 export async function verifyLogin(vault: VaultClient, credentials: AppRoleCredentials): Promise<void> {
-  await withLogin(vault, credentials, () => Promise.resolve());
+  await asProgram(vault, credentials, () => Promise.resolve());
 }
 
 /**
@@ -66,28 +67,18 @@ export async function verifyLogin(vault: VaultClient, credentials: AppRoleCreden
  *
  * @throws UserError (failed) where the AppRole does not accept its credentials
  */
-export async function withLogin<T>(
+export async function asProgram<T>(
   vault: VaultClient,
-  { roleId, secretId }: AppRoleCredentials,
+  credentials: AppRoleCredentials,
   work: (token: string) => Promise<T>,
 ): Promise<T> {
-  const token = await vault.logIn(roleId, secretId);
-  if (token === undefined) {
-    throw new UserError(
-      `vault: the AppRole ${PULUMI_ROLE} does not accept its derived credentials: it was removed or changed`,
-      "find out by whom; to write it again: npx foundation vault ensure --repair-role",
-      EXIT.failed,
-    );
-  }
-  let result: T;
-  try {
-    result = await work(token);
-  } catch (error) {
-    await vault.revokeSelf(token).catch(() => undefined);
-    throw error;
-  }
-  await vault.revokeSelf(token);
-  return result;
+  const done = await withLogin(vault, credentials, async (token) => ({ result: await work(token) }));
+  if (done !== undefined) return done.result;
+  throw new UserError(
+    `vault: the AppRole ${PULUMI_ROLE} does not accept its derived credentials: it was removed or changed`,
+    "find out by whom; to write it again: npx foundation vault ensure --repair-role",
+    EXIT.failed,
+  );
 }
 
 /**
@@ -101,10 +92,8 @@ export async function repairRole(tools: Tools, credentials: AppRoleCredentials):
   return true;
 }
 
-async function canLogIn(vault: VaultClient, { roleId, secretId }: AppRoleCredentials): Promise<boolean> {
-  const token = await vault.logIn(roleId, secretId);
-  if (token !== undefined) await vault.revokeSelf(token);
-  return token !== undefined;
+async function canLogIn(vault: VaultClient, credentials: AppRoleCredentials): Promise<boolean> {
+  return (await withLogin(vault, credentials, () => Promise.resolve(true))) === true;
 }
 
 async function configure(vault: VaultClient, token: string, { roleId, secretId }: AppRoleCredentials): Promise<void> {

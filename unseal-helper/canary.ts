@@ -1,8 +1,9 @@
 import type { AppRoleCredentials } from "../keys/derive.ts";
+import { STORE } from "./groundwork.ts";
+import { withLogin } from "./login.ts";
 import { type Canary, canaryMac } from "./snapshot-manifest.ts";
 import type { VaultClient } from "./vault-client.ts";
 
-const STORE = "foundation";
 const DEPTH_LIMIT = 20;
 
 /**
@@ -35,20 +36,6 @@ export async function isCanaryAlive(
     return data === undefined ? undefined : canaryMac(key, canary.path, data);
   });
   return mac === canary.mac;
-}
-
-async function withLogin<T>(
-  vault: VaultClient,
-  { roleId, secretId }: AppRoleCredentials,
-  work: (token: string) => Promise<T>,
-): Promise<T | undefined> {
-  const token = await vault.logIn(roleId, secretId);
-  if (token === undefined) return undefined;
-  try {
-    return await work(token);
-  } finally {
-    await vault.revokeSelf(token);
-  }
 }
 
 async function firstPath(vault: VaultClient, token: string): Promise<string | undefined> {

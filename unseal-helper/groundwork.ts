@@ -1,6 +1,6 @@
 import { EXIT, UserError } from "../errors.ts";
 import type { AppRoleCredentials } from "../keys/derive.ts";
-import { withLogin } from "./bootstrap.ts";
+import { asProgram } from "./bootstrap.ts";
 import { waitForMount } from "./mount-upgrade.ts";
 import type { Tools } from "./unseal.ts";
 import type { VaultClient } from "./vault-client.ts";
@@ -34,7 +34,7 @@ export async function layGroundwork(
   credentials: AppRoleCredentials,
   readers: Readers,
 ): Promise<string[]> {
-  return await withLogin(vault, credentials, async (token) => {
+  return await asProgram(vault, credentials, async (token) => {
     const created: string[] = [];
     for (const piece of pieces(vault, token, readers)) {
       if (await piece.isThere()) continue;
@@ -53,7 +53,7 @@ export async function missingGroundwork(
   credentials: AppRoleCredentials,
   readers: Readers,
 ): Promise<string[]> {
-  return await withLogin(vault, credentials, async (token) => {
+  return await asProgram(vault, credentials, async (token) => {
     const missing: string[] = [];
     for (const piece of pieces(vault, token, readers)) if (!(await piece.isThere())) missing.push(piece.name);
     return missing;

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { EXIT, UserError } from "../../errors.ts";
+import { parseProgramRequest } from "../program-request.ts";
 
 const reference = z.string().regex(/^[a-z0-9][\w.:/-]*:[\w][\w.-]*@sha256:[0-9a-f]{64}$/, "is not a pinned image");
 const schema = z.strictObject({
@@ -20,21 +20,6 @@ export type BackupImageRequest = z.infer<typeof schema>;
  * @throws UserError (config) naming each wrong property
  */
 export function parseRequest(json: string): BackupImageRequest {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw invalid("not JSON");
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw invalid(parsed.error.issues.map((issue) => [...issue.path, issue.message].join(": ")).join("; "));
-}
-
-function invalid(what: string): UserError {
-  return new UserError(
-    `FOUNDATION_BACKUP_IMAGE: ${what}`,
-    "this variable is set by the Pulumi program: pulumi up",
-    EXIT.config,
-  );
+  const hint = "this variable is set by the Pulumi program: pulumi up";
+  return parseProgramRequest(schema, "FOUNDATION_BACKUP_IMAGE", json, hint);
 }

@@ -1,6 +1,6 @@
 import { z } from "zod";
-import { EXIT, UserError } from "../../errors.ts";
 import type { SshTarget } from "../../ssh-target.ts";
+import { parseProgramRequest } from "../program-request.ts";
 
 /** What the foundation is about to use on a VM. */
 export interface PreflightRequest {
@@ -34,21 +34,6 @@ const schema = z.strictObject({
  * @throws UserError (config) naming each wrong property
  */
 export function parseRequest(json: string): PreflightRequest {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    throw invalid("not JSON");
-  }
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw invalid(parsed.error.issues.map((issue) => [...issue.path, issue.message].join(": ")).join("; "));
-}
-
-function invalid(what: string): UserError {
-  return new UserError(
-    `FOUNDATION_PREFLIGHT: ${what}`,
-    "this variable is set by the Pulumi program; unset it to take the values from the stack's configuration",
-    EXIT.config,
-  );
+  const hint = "this variable is set by the Pulumi program; unset it to take the values from the stack's configuration";
+  return parseProgramRequest(schema, "FOUNDATION_PREFLIGHT", json, hint);
 }

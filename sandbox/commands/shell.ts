@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { sshArguments } from "../../ssh-target.ts";
+import { quoteWord, sshArguments } from "../../ssh-target.ts";
 import { EXIT, UserError } from "../../errors.ts";
 import { inspectContainer } from "../docker.ts";
 import { NETWORK } from "../network.ts";
@@ -33,7 +33,7 @@ export function logsCommand(rig: Rig): Command {
     .action(async (service: string, options: { follow?: true; tail: string }) => {
       const { argv, environment } = await sshTo(rig, "prod");
       const logs = ["docker", "logs", ...(options.follow ? ["--follow"] : []), "--tail", options.tail, service];
-      rig.exitWith(await rig.exec.attach(["ssh", ...argv, ...logs.map(quote)], environment));
+      rig.exitWith(await rig.exec.attach(["ssh", ...argv, ...logs.map(quoteWord)], environment));
     });
 }
 
@@ -51,9 +51,4 @@ export async function sshTo(rig: Rig, vm: string): Promise<{ argv: string[]; env
   }
   const target = await sshTarget(rig, vm, address);
   return { argv: sshArguments(target), environment: { SSH_AUTH_SOCK: await ensureAgent(rig) } };
-}
-
-/** One word for the remote shell, which joins what ssh is given. */
-export function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

@@ -3,19 +3,7 @@ import { EXIT } from "../../errors.ts";
 import { breakGlass } from "../../unseal-helper/breakglass.ts";
 import { closeLeftOpen } from "../../unseal-helper/endpoint-window.ts";
 import type { Tools } from "../../unseal-helper/unseal.ts";
-import { type Fault, FakeWorld, Killed } from "./fake-world.ts";
-
-const ready = new Map<string, FakeWorld>();
-
-async function initialised(version: string): Promise<FakeWorld> {
-  const world = ready.get(version) ?? new FakeWorld();
-  if (!ready.has(version)) {
-    world.vault.version = version;
-    await world.ensure();
-    ready.set(version, world);
-  }
-  return world.copy();
-}
+import { type Fault, initialised, Killed } from "./fake-world.ts";
 
 const strike =
   (name: string, how: ReturnType<Fault>): Fault =>

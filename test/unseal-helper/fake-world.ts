@@ -229,3 +229,16 @@ function throwAfter(strike: Strike | undefined): void {
   if (strike === "lost" || strike === "truncated") throw new VaultUnavailable("connection reset");
   if (strike === "unsynced") throw Object.assign(new Error("i/o error, fsync"), { code: "EIO" });
 }
+
+const ready = new Map<string, FakeWorld>();
+
+/** A world after its first `ensure`, which is run once for each version of Vault; every caller gets a copy. */
+export async function initialised(version = "0.0.0"): Promise<FakeWorld> {
+  const world = ready.get(version) ?? new FakeWorld();
+  if (!ready.has(version)) {
+    world.vault.version = version;
+    await world.ensure();
+    ready.set(version, world);
+  }
+  return world.copy();
+}

@@ -3,19 +3,7 @@ import { EXIT } from "../../errors.ts";
 import { rekey } from "../../unseal-helper/rekey.ts";
 import { combineShares } from "../../unseal-helper/shamir.ts";
 import { unsealVault } from "../../unseal-helper/unseal.ts";
-import { type Fault, FakeWorld, Killed } from "./fake-world.ts";
-
-const ready = new Map<string, FakeWorld>();
-
-async function initialised(version = "0.0.0"): Promise<FakeWorld> {
-  const world = ready.get(version) ?? new FakeWorld();
-  if (!ready.has(version)) {
-    world.vault.version = version;
-    await world.ensure();
-    ready.set(version, world);
-  }
-  return world.copy();
-}
+import { FakeWorld, type Fault, initialised, Killed } from "./fake-world.ts";
 
 const at =
   (k: number, how: ReturnType<Fault>): Fault =>

@@ -17,6 +17,16 @@ export interface Option {
   readonly summary: string;
 }
 
+/** The option of every command that looks into Pulumi's own files; {@link projectOf} reads it. */
+export const PROJECT: Readonly<Record<"project", Option>> = {
+  project: { type: "string", value: "DIR", summary: "directory of Pulumi.yaml (default .)" },
+};
+
+/** The directory of {@link PROJECT}. */
+export function projectOf({ project }: Arguments["values"]): string {
+  return typeof project === "string" ? project : ".";
+}
+
 /** What was typed after the command's name, without the options that every command has. */
 export interface Arguments {
   /** by the option's name without its dashes; only those of the command */

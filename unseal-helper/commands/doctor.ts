@@ -2,7 +2,7 @@ import { EXIT, UserError } from "../../errors.ts";
 import { attempt, examineHost, examineVault, type Finding } from "../doctor.ts";
 import { examineCopies, examinePassphrase, examineShares } from "../doctor-files.ts";
 import { findFiles, openSession, type Session } from "../session.ts";
-import type { Command, Context } from "./command.ts";
+import { type Command, type Context, PROJECT, projectOf } from "./command.ts";
 
 export const doctorCommand: Command = {
   name: "doctor",
@@ -10,13 +10,12 @@ export const doctorCommand: Command = {
   description:
     "Copies of the key files, the passphrase against everything it should open, shares on paper, Vault, its endpoints,\n" +
     "the VM's clock and disks. Each finding comes with the command that cures it.",
-  options: { project: { type: "string", value: "DIR", summary: "directory of Pulumi.yaml (default .)" } },
+  options: PROJECT,
   operands: [],
   takesProgram: false,
   exitStatus: { [EXIT.ok]: "nothing found", [EXIT.attention]: "something found" },
   async run(context, { values }) {
-    const project = typeof values["project"] === "string" ? values["project"] : ".";
-    const findings = await examine(context, project);
+    const findings = await examine(context, projectOf(values));
     const lines = findings.map(({ check, what, cure }) => `${check}: ${what}\n  cure: ${cure}`);
     const text = lines.length === 0 ? "nothing found" : lines.join("\n");
     return { text, json: { findings }, exitCode: findings.length === 0 ? EXIT.ok : EXIT.attention };

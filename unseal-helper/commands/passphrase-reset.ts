@@ -4,7 +4,7 @@ import { NEW_PASSPHRASE_FD, readNewPassphrase } from "../new-passphrase.ts";
 import { planReset, type Reset, resetPassphrase, type ResetResult } from "../passphrase-reset.ts";
 import { RECOVERY_FD, readRecoveryKey } from "../recovery-key-input.ts";
 import { findFiles } from "../session.ts";
-import { type Command, DRY_RUN, planned } from "./command.ts";
+import { type Command, DRY_RUN, planned, PROJECT, projectOf } from "./command.ts";
 
 export const passphraseResetCommand: Command = {
   name: "passphrase reset",
@@ -18,7 +18,7 @@ export const passphraseResetCommand: Command = {
   options: {
     ...RECOVERY_FD,
     ...NEW_PASSPHRASE_FD,
-    project: { type: "string", value: "DIR", summary: "directory of Pulumi.yaml (default .)" },
+    ...PROJECT,
     ...DRY_RUN,
   },
   operands: [],
@@ -33,7 +33,7 @@ export const passphraseResetCommand: Command = {
     // Before the new passphrase is asked for: nobody should invent one for nothing.
     const masterKey = await openWithRecoveryKey({ path: keyFile, recoveryKey });
     const after = await readNewPassphrase(around, values);
-    const project = typeof values["project"] === "string" ? values["project"] : ".";
+    const project = projectOf(values);
     const reset: Reset = { keyFile, stack, project, masterKey, after };
     try {
       if (values["dry-run"]) return planned(await planReset(reset));

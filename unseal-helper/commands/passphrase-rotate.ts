@@ -2,7 +2,7 @@ import { EXIT } from "../../errors.ts";
 import { NEW_PASSPHRASE_FD, readNewPassphrase } from "../new-passphrase.ts";
 import { planRotation, rotatePassphrase, type Rotation } from "../passphrase-rotation.ts";
 import { findFiles } from "../session.ts";
-import { type Command, DRY_RUN, planned } from "./command.ts";
+import { type Command, DRY_RUN, planned, PROJECT, projectOf } from "./command.ts";
 
 export const passphraseRotateCommand: Command = {
   name: "passphrase rotate",
@@ -14,7 +14,7 @@ export const passphraseRotateCommand: Command = {
     "own backups, snapshots of the state.",
   options: {
     ...NEW_PASSPHRASE_FD,
-    project: { type: "string", value: "DIR", summary: "directory of Pulumi.yaml (default .)" },
+    ...PROJECT,
     ...DRY_RUN,
   },
   operands: [],
@@ -29,7 +29,7 @@ export const passphraseRotateCommand: Command = {
     const before = await context.readPassphrase();
     const after = await readNewPassphrase(context.around, values);
     const { pulumiEnvironment: env, log } = context.around;
-    const project = typeof values["project"] === "string" ? values["project"] : ".";
+    const project = projectOf(values);
     const rotation: Rotation = { keyFile, stack, project, before, after, env, log };
     try {
       if (values["dry-run"]) return planned(await planRotation(rotation));

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { parseServices } from "../../../sandbox/commands/status.ts";
-import { quote } from "../../../sandbox/commands/shell.ts";
+import { quoteWord } from "../../../ssh-target.ts";
 import { formatSummary } from "../../../sandbox/summary.ts";
 import { sandboxFiles } from "../../../sandbox/files.ts";
 import { findPaths } from "../../../sandbox/paths.ts";
@@ -24,7 +24,7 @@ test.each([
   ["$(rm)", "'$(rm)'"],
   ["", "''"],
 ])("the remote shell gets %j as %s", (word, quoted) => {
-  expect(quote(word)).toBe(quoted);
+  expect(quoteWord(word)).toBe(quoted);
 });
 
 test("without root there is one clear error", () => {
