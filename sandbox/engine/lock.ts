@@ -79,11 +79,16 @@ function thisProcess(): Holder {
   return { pid, startedAt: startTime(pid) ?? "" };
 }
 
-/** Field 22 of /proc/PID/stat; the second field, a name in parentheses, may itself hold spaces and parentheses. */
+/**
+ * Field 22 of /proc/PID/stat; the second field, a name in parentheses, may itself hold spaces and parentheses. Undefined
+ * for a process that is no more, or only still listed: one that was killed with its parent stays a zombie until the
+ * first process of the system or the container has taken note, which may be never.
+ */
 function startTime(pid: number): string | undefined {
   try {
     const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
+    const [state = "", ...fields] = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    return "ZX".includes(state) ? undefined : fields[18];
   } catch {
     return undefined;
   }
