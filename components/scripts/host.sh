@@ -54,7 +54,7 @@ install_packages() {
     for package in "${missing[@]}"; do [ "$package" = docker-cli ] || available+=("$package"); done
     missing=("${available[@]}")
   fi
-  apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install "${missing[@]}" >/dev/null ||
+  apt-get -qq -y -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 --no-install-recommends install "${missing[@]}" >/dev/null ||
     fail 9 "cannot install ${missing[*]}" "on the VM: apt-get install ${missing[*]}"
 }
 
