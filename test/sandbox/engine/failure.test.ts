@@ -1,8 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
-import { spawn } from "node:child_process";
-import { once } from "node:events";
-import { existsSync, readFileSync, writeFileSync } from "node:fs";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { readFileSync, writeFileSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { UserError } from "../../../errors.ts";
 import { takeLock } from "../../../sandbox/engine/lock.ts";
 import { Group, PASSPHRASE, Thing, World } from "./world.ts";
@@ -275,25 +273,6 @@ describe("what is refused", () => {
     if (one && two) one.inputs.note = two.inputs.note;
     writeFileSync(world.stateFile, JSON.stringify(state));
     await expect(world.up(() => undefined)).rejects.toThrow(/the secret at urn:.*::one inputs note was altered/);
-  });
-
-  test("the lock of a killed process is free before its parent has noticed the death", async () => {
-    // The shell becomes a program that never asks how its child ended: the child stays as a zombie.
-    const parent = spawn("sh", ["-c", "sleep 0 & echo $!; exec sleep 60"], { stdio: ["ignore", "pipe", "ignore"] });
-    try {
-      const [line] = (await once(parent.stdout.setEncoding("utf8"), "data")) as [string];
-      const pid = Number(line);
-      const stat = () =>
-        readFileSync(`/proc/${String(pid)}/stat`, "utf8")
-          .split(") ")[1]
-          ?.split(" ") ?? [];
-      await vi.waitUntil(() => stat()[0] === "Z", { timeout: 10_000 });
-      writeFileSync(`${world.stateFile}.lock`, JSON.stringify({ pid, startedAt: stat()[19] }));
-      (await takeLock(world.stateFile))();
-      expect(existsSync(`${world.stateFile}.lock`)).toBe(false);
-    } finally {
-      parent.kill("SIGKILL");
-    }
   });
 
   test("two runs at once; the lock of a process that is no more is taken over", async () => {
