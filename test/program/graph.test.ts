@@ -75,12 +75,12 @@ pulumi:providers:docker vm
   command:remote:Command vault-files
   docker:index/container:Container vault
 4 VaultConfig vault-config
-  vault:appRole/authBackendRole:AuthBackendRole approle-backup
-  vault:appRole/authBackendRole:AuthBackendRole approle-ci
-  vault:appRole/authBackendRole:AuthBackendRole approle-forgejo
-  vault:appRole/authBackendRole:AuthBackendRole approle-operator
-  vault:appRole/authBackendRole:AuthBackendRole approle-postgres
-  vault:appRole/authBackendRole:AuthBackendRole approle-rustfs
+  vault:generic/endpoint:Endpoint approle-backup
+  vault:generic/endpoint:Endpoint approle-ci
+  vault:generic/endpoint:Endpoint approle-forgejo
+  vault:generic/endpoint:Endpoint approle-operator
+  vault:generic/endpoint:Endpoint approle-postgres
+  vault:generic/endpoint:Endpoint approle-rustfs
   vault:index/policy:Policy policy-backup
   vault:index/policy:Policy policy-ci
   vault:index/policy:Policy policy-forgejo
