@@ -8,7 +8,7 @@
  * no admin user. The sandbox's data is lost.
  */
 import { rmSync } from "node:fs";
-import { engine, files, onVm } from "../test/e2e/rig.ts";
+import { engine, files, onVm, readConfig, writeConfig } from "../test/e2e/rig.ts";
 import { composeProject, type Inspected } from "./compose.ts";
 import { median, seconds } from "./statistics.ts";
 
@@ -50,6 +50,9 @@ const compose = (command: string): Promise<string> =>
   );
 
 const rounds = Number(process.argv[2] ?? 3);
+await clear();
+// The backup is healthy when it has a repository, and Compose makes none; so both do without.
+writeConfig(files.config, { ...readConfig(), "foundation:offsite": "none" });
 await deploy();
 await prepareCompose();
 const ours: number[] = [];
