@@ -1,3 +1,4 @@
+import { dirname } from "node:path";
 import { EXIT, UserError } from "../errors.ts";
 import type { Effects, Finished, RunOptions } from "./effects.ts";
 
@@ -33,6 +34,9 @@ export function resticEnvironment(repository: Repository): Record<string, string
     RESTIC_PASSWORD_FILE: repository.passwordFile,
     RESTIC_CACERT: repository.caFile,
     RESTIC_CACHE_DIR: repository.cacheDirectory,
+    // Packs wait here to be sent, on the disk: over a slow line they are more than the memory that is behind /tmp. They
+    // are deleted as soon as they are open, so a run that is killed leaves none.
+    TMPDIR: dirname(repository.cacheDirectory),
     // Status lines of --json, in seconds between them: 2.
     RESTIC_PROGRESS_FPS: "0.5",
   };

@@ -140,7 +140,7 @@ describe("restic", () => {
       password: "p",
       passwordFile: "/f",
       caFile: "/c",
-      cacheDirectory: "/d",
+      cacheDirectory: "/v/d",
     };
     expect(resticEnvironment(repository)).toEqual({
       RESTIC_REPOSITORY: "rest:https://h/u/",
@@ -148,7 +148,9 @@ describe("restic", () => {
       RESTIC_REST_PASSWORD: "p",
       RESTIC_PASSWORD_FILE: "/f",
       RESTIC_CACERT: "/c",
-      RESTIC_CACHE_DIR: "/d",
+      RESTIC_CACHE_DIR: "/v/d",
+      // not /tmp, which is memory and smaller than what waits to be sent
+      TMPDIR: "/v",
       RESTIC_PROGRESS_FPS: "0.5",
     });
   });

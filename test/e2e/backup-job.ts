@@ -39,6 +39,7 @@ export function restic(args: string, inside = ""): string {
     "RESTIC_REST_PASSWORD=$(cat /etc/foundation/offsite_password)",
     "RESTIC_PASSWORD_FILE=/etc/foundation/restic_password",
     "RESTIC_CACERT=/etc/foundation/offsite_ca.pem",
+    "TMPDIR=/var/lib/backup",
     `RESTIC_CACHE_DIR=/var/lib/backup/cache${inside === "" ? "" : "-other"}`,
   ];
   return `docker exec backup sh -c 'export ${environment.join(" ")}; restic ${args}'`;
