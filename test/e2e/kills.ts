@@ -12,6 +12,7 @@ type Deploy = (options: RunOptions) => Promise<Ended>;
  * number of lines about steps. Ends early where one got through.
  *
  * @returns the line after which each was killed
+ * @throws Error where one fails by itself
  */
 export async function killAtSteps(deploy: Deploy, kills: number, linesBetween: number): Promise<string[]> {
   const killedAfter: string[] = [];
@@ -23,8 +24,10 @@ export async function killAtSteps(deploy: Deploy, kills: number, linesBetween: n
       last = line.trim();
       return --left === 0;
     };
-    const { code } = await deploy({ killOn });
-    if (code !== null) break;
+    const { code, stdout, stderr } = await deploy({ killOn });
+    if (code === 0) break;
+    // A deployment that was killed before has to go on, not to fail.
+    if (code !== null) throw new Error(`exit ${String(code)}, after ${killedAfter.join(", ")}:\n${stdout}${stderr}`);
     killedAfter.push(last);
   }
   return killedAfter;

@@ -11,7 +11,7 @@ import type { Owner, Seen } from "./load.ts";
 // git is most of what a small repository costs; there they are fifty.
 
 export const REPOSITORIES = 50;
-/** Every tenth repository has a large file, and a second branch. */
+/** Every tenth repository has a large file, a second branch and a tag: each reference costs a push a process more. */
 const LARGE_EVERY = 10;
 const LFS_BYTES = 1024 * 1024;
 const COMMITS = 3;
@@ -41,7 +41,7 @@ async function openGit(context: VerifyContext, directory: string): Promise<Git> 
 const remoteOf = ({ sites, forge }: VerifyContext, owner: Owner, index: number): string =>
   `https://load:${owner.token}@${sites.git}/${forge.organisation}/${nameOf(owner, index)}.git`;
 
-/** Repositories with a tag, some with branches and a large file. @returns every object, every reference, every large file */
+/** Repositories, some with another branch, a tag and a large file. @returns every object, every reference, every large file */
 export async function putRepositories(context: VerifyContext, owner: Owner, directory: string): Promise<Seen> {
   const git = await openGit(context, directory);
   const all = join(directory, "put.git");
@@ -58,8 +58,8 @@ export async function putRepositories(context: VerifyContext, owner: Owner, dire
     const oid = large.get(index);
     if (oid !== undefined) await git("-C", all, "lfs", "push", "--object-id", remote, oid);
     const id = String(index);
-    const branches = `refs/load/${id}/*:refs/heads/*`;
-    await git("-C", all, "push", "--quiet", remote, branches, `refs/tags/${id}/v1:refs/tags/v1`);
+    const refs = ["load/ID/*:refs/heads/*", "tags/ID/*:refs/tags/*"].map((ref) => `refs/${ref.replace("ID", id)}`);
+    await git("-C", all, "push", "--quiet", remote, ...refs);
   };
   await inParallel(indexes(), push, PARALLEL);
   const files = [...large].map(([index, oid]) => [`lfs ${nameOf(owner, index)}`, oid]);
@@ -125,7 +125,9 @@ function repository(index: number, large: string | undefined): Buffer {
     file(".gitattributes", "*.bin filter=lfs diff=lfs merge=lfs -text\n");
     file("large.bin", `version https://git-lfs.github.com/spec/v1\noid sha256:${large}\nsize ${String(LFS_BYTES)}\n`);
   }
-  if (large !== undefined) parts.push(`reset refs/load/${id}/topic\nfrom :${mark(COMMITS - 2)}\n\n`);
-  parts.push(`tag ${id}/v1\nfrom :${mark(COMMITS - 1)}\ntagger ${WHO}\ndata 5\nfirst\n`);
+  if (large !== undefined) {
+    parts.push(`reset refs/load/${id}/topic\nfrom :${mark(COMMITS - 2)}\n\n`);
+    parts.push(`tag ${id}/v1\nfrom :${mark(COMMITS - 1)}\ntagger ${WHO}\ndata 5\nfirst\n`);
+  }
   return Buffer.concat(parts.map((part) => Buffer.from(part)));
 }
