@@ -204,6 +204,9 @@ export function appIni(v: AppIni): string {
     webhook: { ALLOWED_HOST_LIST: v.webhookHosts.join(",") },
     migrations: { ALLOW_LOCALNETWORKS: false },
     "cron.update_checker": { ENABLED: false },
+    // A repack while a backup reads takes objects away under it; forgejo-gc.sh does it in between.
+    "cron.git_gc_repos": { ENABLED: false },
+    "git.config": { "receive.autogc": false, "gc.auto": 0 },
     log: { MODE: "console", LEVEL: "Info" },
   });
 }
