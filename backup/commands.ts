@@ -60,15 +60,17 @@ async function list(job: Job): Promise<Answer> {
 async function status({ effects, layout, plan }: Job): Promise<Answer> {
   const described = describeStatus(await readStatus(layout, plan), effects.now());
   const result = { ...described, drill: await readDrillReport(layout) };
-  const { last, commit, ageSeconds, healthy, drill: verdict } = result;
+  const { last, commit, ageSeconds, healthy, rebuilt, drill: verdict } = result;
   const lines = [
     commit === null ? "backup: none yet" : `backup: newest ${commit.snapshot.slice(0, 8)}, ${String(ageSeconds)} s old`,
     ...(last === null
       ? []
       : [`backup: last run ${last.outcome}${last.reason === undefined ? "" : `: ${last.reason}`}`]),
     ...(last?.degraded ?? []).map(({ part, reason }) => `backup: degraded: ${part}: ${reason}`),
+    ...(rebuilt?.problems ?? []).map((problem) => `rebuilt: ${problem}`),
     ...(verdict === null ? [] : [`drill: ${verdict.outcome} ${verdict.started}`]),
   ];
-  const sound = healthy && commit !== null && last?.outcome !== "degraded" && verdict?.outcome !== "failed";
+  const whole = healthy && commit !== null && last?.outcome !== "degraded";
+  const sound = whole && verdict?.outcome !== "failed" && (rebuilt?.problems ?? []).length === 0;
   return { result, lines, exitCode: healthy ? (sound ? EXIT.ok : EXIT.attention) : EXIT.failed };
 }

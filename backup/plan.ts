@@ -31,7 +31,10 @@ const schema = z.strictObject({
     postgres: z.string().regex(/^[\w.-]+:\d+$/, "is not HOST:PORT"),
     s3: url,
     vault: url,
+    forge: url,
   }),
+  /** where a run leaves its mark in git: the forge's account that the job has, and its repository */
+  canary: z.strictObject({ account: name, repository: name }),
   s3Region: z.string(),
   databases: z.array(database).min(1),
   buckets: z.array(z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "is not a bucket name")),

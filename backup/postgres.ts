@@ -112,6 +112,11 @@ INSERT INTO canary (run) VALUES ('${job.run}') ON CONFLICT (one) DO UPDATE SET r
   await psql(job, ROLE, script, QUERY_SECONDS);
 }
 
+/** The id that is in that table. */
+export async function readDatabaseCanary(job: Job): Promise<string> {
+  return (await psql(job, ROLE, "SELECT run FROM canary;\n", QUERY_SECONDS)).stdout.trim();
+}
+
 async function psql(job: Job, database: string, input: string, seconds: number) {
   const finished = await job.effects.run("psql", [...PSQL, database], { ...options(job, seconds), input });
   if (finished.exitCode !== 0) throw failed(database, finished.stderr);

@@ -1,5 +1,8 @@
 import type { BackupSource } from "./backup-source.ts";
 
+/** Repository of the backup's own account, in which each run leaves its mark. */
+export const CANARY = { account: "foundation-backup", repository: "canary" } as const;
+
 /** Changes when a repository is created, renamed, transferred or deleted: each is a directory of that name. */
 const LAYOUT =
   "SELECT md5(string_agg(concat_ws(' ', id, lower(owner_name), lower_name), ',' ORDER BY id)) FROM repository";

@@ -73,7 +73,7 @@ type ShownStatus = ReturnType<typeof describeStatus> & { readonly drill: DrillRe
 
 /** How it stands with the backups of a VM. */
 export function formatStatus(status: ShownStatus): string {
-  const { commit, last, check, drill, ageSeconds, everyMinutes, healthy } = status;
+  const { commit, last, check, rebuilt, drill, ageSeconds, everyMinutes, healthy } = status;
   const newest = commit && `${commit.snapshot.slice(0, 8)}, ${formatAge(ageSeconds ?? 0)} old`;
   const lines: [string, string][] = [
     ["newest", `${newest ?? "none yet"}; one is due every ${String(everyMinutes)} min`],
@@ -81,6 +81,7 @@ export function formatStatus(status: ShownStatus): string {
     ...(last ? describeRun(last) : [["last run", "none yet"] as [string, string]]),
   ];
   if (check) lines.push(["check", formatCheck(check).replace(/^check of /, "")]);
+  if (rebuilt) lines.push(["rebuilt", describeRebuilt(rebuilt)]);
   lines.push(["drill", drill ? describeDrill(drill) : "none yet on this VM"]);
   return lines.map(([label, text]) => `${label.padEnd(9)} ${text}`).join("\n");
 }
@@ -89,6 +90,11 @@ function describeDrill({ outcome, started, seconds, backup, phases }: DrillRepor
   const bad = phases.find((phase) => phase.outcome === outcome && outcome !== "passed");
   const why = bad === undefined ? "" : `: ${bad.name}: ${bad.problems[0] ?? bad.detail}`;
   return `${outcome} ${started}, backup ${backup?.snapshot.slice(0, 8) ?? "none"}, ${seconds.toFixed(1)} s${why}`;
+}
+
+function describeRebuilt({ snapshot, stores, problems }: NonNullable<ShownStatus["rebuilt"]>): string {
+  const from = `from ${snapshot.slice(0, 8)}`;
+  return problems.length === 0 ? `${from}: ${stores.join(", ")} agree` : `${from}: ${problems.join("; ")}`;
 }
 
 function describeRun(last: NonNullable<ShownStatus["last"]>): [string, string][] {

@@ -252,7 +252,7 @@ describe("status", () => {
     seconds: {},
   };
   const commit = { run: "r", snapshot: "5", finished: at("12:00:16").toISOString() };
-  const status: Status = { version: 1, vmId: "v", everyMinutes: 15, last, commit, check: null };
+  const status: Status = { version: 1, vmId: "v", everyMinutes: 15, last, commit, check: null, rebuilt: null };
 
   it("holds good for two intervals after the newest set", () => {
     expect(healthyUntil(status, at("12:01:00"))).toEqual(at("12:30:16"));

@@ -26,6 +26,7 @@ pulumi:providers:docker vm
 1 Credentials credentials
   random:index/randomPassword:RandomPassword backup-database-password
   random:index/randomPassword:RandomPassword forgejo-admin-password
+  random:index/randomPassword:RandomPassword forgejo-backup-password
   random:index/randomPassword:RandomPassword forgejo-database-password
   random:index/randomPassword:RandomPassword forgejo-internal-token
   random:index/randomPassword:RandomPassword forgejo-lfs-secret
@@ -46,6 +47,7 @@ pulumi:providers:docker vm
   docker:index/network:Network caddy-public
   docker:index/network:Network caddy-rustfs
   docker:index/network:Network caddy-vault
+  docker:index/network:Network forgejo-backup
   docker:index/network:Network forgejo-public
   docker:index/network:Network postgres-backup
   docker:index/network:Network postgres-forgejo
@@ -276,6 +278,7 @@ describe("a change of the configuration changes what it is about and nothing els
           "caddy-public",
           "caddy-rustfs",
           "caddy-vault",
+          "forgejo-backup",
           "forgejo-public",
           "postgres-backup",
           "postgres-forgejo",
@@ -343,6 +346,8 @@ describe("a change of the configuration changes what it is about and nothing els
         "+ Seed seed",
         "+ Volume backup-data",
         "+ Volumes backup-volumes",
+        "Command forgejo-admin: create, stdin, option dependencies, option propertyDependencies",
+        "Container forgejo: networksAdvanced",
         "Container postgres: networksAdvanced",
         "Container rustfs: networksAdvanced",
         "Container vault: networksAdvanced",
@@ -370,6 +375,7 @@ describe("a new credential reaches those who use it and nobody else", () => {
   const users: Record<string, string[]> = {
     "backup-database-password": ["Command postgres-database-backup: stdin"],
     "forgejo-admin-password": ["Command forgejo-admin: stdin", "SecretV2 forgejo-admin: dataJson"],
+    "forgejo-backup-password": [],
     "forgejo-database-password": [
       "Command forgejo-files: stdin",
       "Command postgres-database-forgejo: stdin",

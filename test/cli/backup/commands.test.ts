@@ -119,7 +119,9 @@ test("status: exit code 2 where there is something to do", async () => {
   const found = { name: "git", outcome: "failed", detail: "2 repositories", problems: ["a/b.git: packed-refs"] };
   const drill = { outcome: "failed", started: "2026-01-31T02:00:00Z", seconds: 17, backup: commit, phases: [found] };
   const newest = { run: commit.run, snapshot: commit.snapshot, finished: commit.finished };
-  job({ commit: newest, last, check, ageSeconds: 700, everyMinutes: 15, healthy: true, drill }, { code: 2 });
+  const problems = ["canary: the git tag is of run 1, not of 2"];
+  const rebuilt = { finished: "2026-01-31T01:00:00Z", snapshot: commit.snapshot, stores: ["row", "git tag"], problems };
+  job({ commit: newest, last, check, rebuilt, ageSeconds: 700, everyMinutes: 15, healthy: true, drill }, { code: 2 });
   expect(await run("backup", "status")).toEqual({
     exitCode: EXIT.attention,
     stderr: "",
@@ -128,6 +130,7 @@ health    good
 last run  degraded 2026-01-31T12:00:16Z
 without   vault: vault: sealed; there is no snapshot
 check     3/28: nothing wrong (2026-01-31T01:00:00Z)
+rebuilt   from cccccccc: canary: the git tag is of run 1, not of 2
 drill     failed 2026-01-31T02:00:00Z, backup cccccccc, 17.0 s: git: a/b.git: packed-refs
 `,
   });
