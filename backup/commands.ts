@@ -5,6 +5,7 @@ import type { Request } from "./command-line.ts";
 import { readDrillReport } from "./drill-schedule.ts";
 import { drill } from "./drill.ts";
 import type { Job } from "./job.ts";
+import { collectMirrors, describeCollected } from "./mirror-collection.ts";
 import { probeOffsite } from "./probe.ts";
 import { findSet, listSets, readMarker, setsOf } from "./sets.ts";
 import { describeStatus, readStatus } from "./status.ts";
@@ -41,6 +42,10 @@ export async function execute(job: Job, request: Exclude<Request, { command: "se
     }
     case "status":
       return await status(job);
+    case "collect": {
+      const collected = await collectMirrors(job, request.force);
+      return { result: collected, lines: [], exitCode: collected.reason === undefined ? EXIT.ok : EXIT.failed };
+    }
     case "drill": {
       const report = await drill(job, request);
       return { result: report, lines: [], exitCode: report.exitCode };
@@ -60,17 +65,19 @@ async function list(job: Job): Promise<Answer> {
 async function status({ effects, layout, plan }: Job): Promise<Answer> {
   const described = describeStatus(await readStatus(layout, plan), effects.now());
   const result = { ...described, drill: await readDrillReport(layout) };
-  const { last, commit, ageSeconds, healthy, rebuilt, drill: verdict } = result;
+  const { last, commit, ageSeconds, healthy, collection, rebuilt, drill: verdict } = result;
   const lines = [
     commit === null ? "backup: none yet" : `backup: newest ${commit.snapshot.slice(0, 8)}, ${String(ageSeconds)} s old`,
     ...(last === null
       ? []
       : [`backup: last run ${last.outcome}${last.reason === undefined ? "" : `: ${last.reason}`}`]),
     ...(last?.degraded ?? []).map(({ part, reason }) => `backup: degraded: ${part}: ${reason}`),
+    ...(collection?.reason === undefined ? [] : [`backup: ${describeCollected(collection)}`]),
     ...(rebuilt?.problems ?? []).map((problem) => `rebuilt: ${problem}`),
     ...(verdict === null ? [] : [`drill: ${verdict.outcome} ${verdict.started}`]),
   ];
   const whole = healthy && commit !== null && last?.outcome !== "degraded";
-  const sound = whole && verdict?.outcome !== "failed" && (rebuilt?.problems ?? []).length === 0;
+  const troubles = [...(rebuilt?.problems ?? []), collection?.reason].filter((reason) => reason !== undefined);
+  const sound = whole && verdict?.outcome !== "failed" && troubles.length === 0;
   return { result, lines, exitCode: healthy ? (sound ? EXIT.ok : EXIT.attention) : EXIT.failed };
 }

@@ -9,7 +9,17 @@ const database = z.strictObject({
   /** a query whose answer must not change while a set is captured: what the database says about files */
   layout: z.string().optional(),
   /** objects that it names, for the drill: the query gives key, size in bytes, and SHA-256 in hex or an empty text */
-  references: z.array(z.strictObject({ what: z.string(), bucket: z.string(), query: z.string() })).default([]),
+  references: z
+    .array(
+      z.strictObject({
+        what: z.string(),
+        bucket: z.string(),
+        /** of their keys; what is written under it is never written again */
+        prefix: z.string(),
+        query: z.string(),
+      }),
+    )
+    .default([]),
 });
 const tree = z.strictObject({
   volume: name,

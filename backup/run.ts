@@ -153,12 +153,16 @@ async function capture(job: Job, step: Step): Promise<Captured> {
     return { repositories: sum("repositories"), refs: sum("refs") };
   });
   for (const bucket of plan.buckets) {
-    const { objects, bytes, skipped } = await step("s3", () => mirrorBucket(job, bucket));
+    const { objects, bytes, skipped, overwritten } = await step("s3", () => mirrorBucket(job, bucket));
     s3[bucket] = { objects, bytes };
-    if (skipped.length === 0) continue;
-    const which = `${skipped[0] ?? ""} (${String(skipped.length)} in all)`;
-    const reason = `${bucket}: left out, because no file can have such a name: ${which}`;
-    degraded.push({ part: "s3", reason });
+    const lacking = [
+      ["left out, because no file can have such a name", skipped],
+      ["overwritten, though its like never changes; the copy of before is kept", overwritten],
+    ] as const;
+    for (const [what, [key, ...more]] of lacking) {
+      if (key === undefined) continue;
+      degraded.push({ part: "s3", reason: `${bucket}: ${what}: ${key} (${String(more.length + 1)} in all)` });
+    }
   }
   return { postgres, git, s3, degraded };
 }

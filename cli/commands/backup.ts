@@ -3,7 +3,7 @@ import { resolve } from "node:path";
 import type { Commit } from "../../backup/commit.ts";
 import type { LastRun } from "../../backup/status.ts";
 import { UserError } from "../../errors.ts";
-import { formatCheck, formatCommit, formatList, formatStatus } from "../backup/format.ts";
+import { formatCheck, formatCollected, formatCommit, formatList, formatStatus } from "../backup/format.ts";
 import { runJob, type JobResult } from "../backup/job.ts";
 import { sendKit } from "../backup/kit-transfer.ts";
 import type { Shell } from "../shell.ts";
@@ -25,12 +25,13 @@ interface JsonOptions extends StackOptions {
 /** `foundation backup`: what the job on the VM does by itself, on request, and what it has done. */
 export function backupCommand(shell: Shell): Command {
   return new Command("backup")
-    .description("back up now, list and look into backups, check them, send the rebuild kit")
+    .description("back up now, list and look into backups, check them, clear the mirrors, send the rebuild kit")
     .addHelpText("after", EXIT_STATUS)
     .addCommand(nowCommand(shell))
     .addCommand(jobCommand(shell, "list", "every whole backup, the newest first", formatList))
     .addCommand(infoCommand(shell))
     .addCommand(checkCommand(shell))
+    .addCommand(collectCommand(shell))
     .addCommand(jobCommand(shell, "status", "how the last run went and how old the newest backup is", formatStatus))
     .addCommand(kitCommand(shell));
 }
@@ -71,6 +72,17 @@ function checkCommand(shell: Shell): Command {
       const subset = options.readDataSubset === undefined ? [] : ["--read-data-subset", options.readDataSubset];
       const result = await runJob(shell, await loadStack(shell, options), ["check", "--json", ...subset]);
       answer(shell, options, result, formatCheck);
+    });
+}
+
+function collectCommand(shell: Shell): Command {
+  return withJson(new Command("collect"))
+    .description("clear the mirrors of objects that nothing has needed for 30 days, as the VM does once a week")
+    .option("--force", "also where it is more than a twentieth of a mirror")
+    .action(async (options: JsonOptions & { force?: true }) => {
+      const force = options.force ? ["--force"] : [];
+      const result = await runJob(shell, await loadStack(shell, options), ["collect", "--json", ...force]);
+      answer(shell, options, result, formatCollected);
     });
 }
 

@@ -56,6 +56,8 @@ export class World {
   /** what the forge answers, by method; undefined where it does not answer */
   forge: Record<string, number> | undefined = { GET: 200, POST: 201, DELETE: 204 };
   tags: string[] = [];
+  /** objects that the database names */
+  named: string[] = ["lfs/12/34/5678"];
   /** what is in the stores as the canary, besides objects and tags */
   readonly canaries = { row: "none", vault: "none" };
   /** Vault's answer to a write of the canary */
@@ -96,7 +98,11 @@ export class World {
       s3Region: "us-east-1",
       databases: [
         { name: "backup", references: [] },
-        { name: "forgejo", layout: "SELECT layout", references: [] },
+        {
+          name: "forgejo",
+          layout: "SELECT layout",
+          references: [{ what: "LFS objects", bucket: "forgejo", prefix: "lfs/", query: "SELECT lfs" }],
+        },
       ],
       buckets: ["forgejo"],
       trees: [{ volume: "forgejo-data", path: this.forgeData, git: "git/repositories", exclude: ["indexers", "tmp"] }],
@@ -185,6 +191,7 @@ export class World {
     }
     if (input.startsWith("SELECT layout"))
       return ok(`${(this.layouts.length > 1 ? this.layouts.shift() : this.layouts[0]) ?? ""}\n`);
+    if (input.startsWith("SELECT lfs")) return ok(this.named.map((key) => `${key}\t3\t\n`).join(""));
     if (input.startsWith("SELECT run")) return ok(`${this.canaries.row}\n`);
     this.canaries.row = /INSERT INTO canary \(run\) VALUES \('([^']+)'\)/.exec(input)?.[1] ?? this.canaries.row;
     const file = /--file='([^']+)' '(\w+)'/.exec(input);

@@ -136,6 +136,24 @@ drill     failed 2026-01-31T02:00:00Z, backup cccccccc, 17.0 s: git: a/b.git: pa
   });
 });
 
+test("collect: what went, and exit code 1 where it was not all", async () => {
+  const finished = "2026-01-31T12:00:00Z";
+  job({ finished, removed: 3, bytes: 2048, waiting: 1 });
+  expect(await run("backup", "collect")).toEqual({
+    exitCode: EXIT.ok,
+    stderr: "",
+    stdout: "3 files removed, 2.0 KiB; 1 more wait for their time (2026-01-31T12:00:00Z)\n",
+  });
+  expect(argv()).toBe("exec backup node /opt/backup/job.mjs collect --json");
+  job({ finished, removed: 0, bytes: 0, waiting: 0, reason: "s3: forgejo: ECONNREFUSED" }, { code: 1 });
+  expect(await run("backup", "collect", "--force")).toEqual({
+    exitCode: EXIT.failed,
+    stderr: "",
+    stdout: "nothing more removed: s3: forgejo: ECONNREFUSED (2026-01-31T12:00:00Z)\n",
+  });
+  expect(argv()).toBe("exec backup node /opt/backup/job.mjs collect --json --force");
+});
+
 test("check: what is wrong, and exit code 1", async () => {
   job({ part: "1/1", finished: "2026-01-31T12:00:00Z", reason: "restic: pack 12: hash does not match" }, { code: 1 });
   expect(await run("backup", "check", "--read-data-subset", "1/1")).toEqual({
