@@ -6,6 +6,7 @@ import { readDrillReport } from "./drill-schedule.ts";
 import { drill } from "./drill.ts";
 import type { Job } from "./job.ts";
 import { collectMirrors, describeCollected } from "./mirror-collection.ts";
+import { renderMetrics } from "./metrics.ts";
 import { probeOffsite } from "./probe.ts";
 import { findSet, listSets, readMarker, setsOf } from "./sets.ts";
 import { describeStatus, readStatus } from "./status.ts";
@@ -41,7 +42,7 @@ export async function execute(job: Job, request: Exclude<Request, { command: "se
       return { result: checked, lines: [], exitCode: checked.reason === undefined ? EXIT.ok : EXIT.failed };
     }
     case "status":
-      return await status(job);
+      return await status(job, request.metrics);
     case "collect": {
       const collected = await collectMirrors(job, request.force);
       return { result: collected, lines: [], exitCode: collected.reason === undefined ? EXIT.ok : EXIT.failed };
@@ -62,7 +63,7 @@ async function list(job: Job): Promise<Answer> {
   return { result: sets, lines, exitCode: EXIT.ok };
 }
 
-async function status({ effects, layout, plan }: Job): Promise<Answer> {
+async function status({ effects, layout, plan }: Job, metrics: boolean): Promise<Answer> {
   const described = describeStatus(await readStatus(layout, plan), effects.now());
   const result = { ...described, drill: await readDrillReport(layout) };
   const { last, commit, ageSeconds, healthy, collection, rebuilt, drill: verdict } = result;
@@ -79,5 +80,6 @@ async function status({ effects, layout, plan }: Job): Promise<Answer> {
   const whole = healthy && commit !== null && last?.outcome !== "degraded";
   const troubles = [...(rebuilt?.problems ?? []), collection?.reason].filter((reason) => reason !== undefined);
   const sound = whole && verdict?.outcome !== "failed" && troubles.length === 0;
-  return { result, lines, exitCode: healthy ? (sound ? EXIT.ok : EXIT.attention) : EXIT.failed };
+  const shown = metrics ? renderMetrics(result) : lines;
+  return { result, lines: shown, exitCode: healthy ? (sound ? EXIT.ok : EXIT.attention) : EXIT.failed };
 }

@@ -70,7 +70,8 @@ export function formatCommit(commit: Commit): string {
   return lines.map(([label, text]) => `${label.padEnd(9)} ${text}`).join("\n");
 }
 
-type ShownStatus = ReturnType<typeof describeStatus> & { readonly drill: DrillReport | null };
+/** What the job's `status` answers. */
+export type ShownStatus = ReturnType<typeof describeStatus> & { readonly drill: DrillReport | null };
 
 /** How it stands with the backups of a VM. */
 export function formatStatus(status: ShownStatus): string {

@@ -1,9 +1,17 @@
 import { Command } from "commander";
 import { resolve } from "node:path";
 import type { Commit } from "../../backup/commit.ts";
+import { renderMetrics } from "../../backup/metrics.ts";
 import type { LastRun } from "../../backup/status.ts";
 import { UserError } from "../../errors.ts";
-import { formatCheck, formatCollected, formatCommit, formatList, formatStatus } from "../backup/format.ts";
+import {
+  formatCheck,
+  formatCollected,
+  formatCommit,
+  formatList,
+  formatStatus,
+  type ShownStatus,
+} from "../backup/format.ts";
 import { runJob, type JobResult } from "../backup/job.ts";
 import { sendKit } from "../backup/kit-transfer.ts";
 import type { Shell } from "../shell.ts";
@@ -32,8 +40,19 @@ export function backupCommand(shell: Shell): Command {
     .addCommand(infoCommand(shell))
     .addCommand(checkCommand(shell))
     .addCommand(collectCommand(shell))
-    .addCommand(jobCommand(shell, "status", "how the last run went and how old the newest backup is", formatStatus))
+    .addCommand(statusCommand(shell))
     .addCommand(kitCommand(shell));
+}
+
+function statusCommand(shell: Shell): Command {
+  return withJson(new Command("status"))
+    .description("how the last run went and how old the newest backup is")
+    .option("--metrics", "the same for Prometheus")
+    .action(async (options: JsonOptions & { metrics?: true }) => {
+      const result = await runJob(shell, await loadStack(shell, options), ["status", "--json"]);
+      const format = options.metrics ? (status: ShownStatus) => renderMetrics(status).join("\n") : formatStatus;
+      answer(shell, options, result, format);
+    });
 }
 
 function nowCommand(shell: Shell): Command {

@@ -110,6 +110,7 @@ describe("the command line", () => {
     ["list", { command: "list", json: false }],
     ["info 5e5e", { command: "info", json: false, id: "5e5e" }],
     ["check --read-data-subset 3/28", { command: "check", json: false, part: "3/28" }],
+    ["status --metrics", { command: "status", json: false, metrics: true }],
     ["collect --force", { command: "collect", json: false, force: true }],
   ])("%s", (line, request) => expect(parseCommandLine(line.split(" ").filter(Boolean))).toEqual(request));
   it.each<[string, string]>([
@@ -120,6 +121,7 @@ describe("the command line", () => {
     ["run --read-data-subset 1/2", "backup: --read-data-subset: not an option of run"],
     ["check --read-data-subset 10%", "backup: --read-data-subset: not N/T: 10%"],
     ["run --force", "backup: --force: not an option of run"],
+    ["list --metrics", "backup: --metrics: not an option of list"],
     ["run --fast", "backup: Unknown option '--fast'"],
   ])("%s is refused", (line, message) => {
     expect(() => parseCommandLine(line.split(" "))).toThrow(expect.objectContaining({ message, exitCode: EXIT.usage }));

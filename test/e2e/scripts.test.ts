@@ -362,7 +362,7 @@ describe.skipIf(!permitted)("offsite", () => {
   it("refuses files that it does not know, and ids that are none", () => {
     const serve = (files: Record<string, string>) =>
       isolated(
-        `mkdir -p /run; ${script} serve 0123456789abcdef 8000 server restic 0 <<'END'\n${bundle(files)}END\nls /run`,
+        `mkdir -p /run; ${script} serve 0123456789abcdef 8000 server restic 0 15 <<'END'\n${bundle(files)}END\nls /run`,
       );
     expect(serve({ "../x": "y" })).toMatchObject({
       code: 64,
@@ -372,6 +372,28 @@ describe.skipIf(!permitted)("offsite", () => {
       code: 64,
       stderr: "offsite: not the id of a VM: me\nhint: report this\n",
     });
+  });
+
+  it("watches whether backups arrive, and tells once when they stay away and once when they are back", () => {
+    const { code, stdout, stderr } = isolated(`mkdir -p ${base}/data/foundation-0123456789abcdef/snapshots
+      echo 0123456789abcdef >${base}/owner; echo 15 >${base}/every-minutes; echo {} >${base}/repository.json
+      printf '#!/bin/sh\\necho "alarm $1: $2"\\n' >${base}/alarm; chmod +x ${base}/alarm
+      look() { ${script} watch || echo "exit $?"; }
+      look
+      touch -d '-31 minutes' ${base}/repository.json; look; look
+      touch ${base}/data/foundation-0123456789abcdef/snapshots/new; look
+      ${script} status 2>/dev/null | grep -o '^watched=ok'`);
+    expect([code, stderr]).toEqual([0, ""]);
+    const late = "the newest backup is 31 min old, and one is due every 15 min";
+    const fresh = "the newest backup is 0 min old, and one is due every 15 min";
+    expect(stdout.split("\n")).toEqual([
+      `offsite: ok: ${fresh}`,
+      ...[`alarm late: ${late}`, `offsite: late: ${late}`, "exit 1"],
+      ...[`offsite: late: ${late}`, "exit 1"],
+      ...[`alarm ok: ${fresh}`, `offsite: ok: ${fresh}`],
+      "watched=ok",
+      "",
+    ]);
   });
 
   it("runs as root only, and says so", () => {

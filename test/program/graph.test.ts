@@ -460,13 +460,13 @@ describe("the offsite", () => {
     const script = "/usr/local/lib/foundation/offsite";
     expect(lines(await fixture.run("repreview", OFFSITE))).toEqual([
       `timeout 900 bash -s -- ${common(8000)}`,
-      `timeout 300 ${script} serve ${common(8000)} 0`,
+      `timeout 300 ${script} serve ${common(8000)} 0 15`,
     ]);
     const other = { ...OFFSITE.offsite, user: "backup", port: 23, restPort: 8443, maxSize: "1G" };
-    const run = await fixture.run("repreview", { offsite: other });
+    const run = await fixture.run("repreview", { offsite: other, backup: { every: "1h" } });
     expect(lines(run)).toEqual([
       `sudo -n timeout 900 bash -s -- ${common(8443)}`,
-      `sudo -n timeout 300 ${script} serve ${common(8443)} 1073741824`,
+      `sudo -n timeout 300 ${script} serve ${common(8443)} 1073741824 60`,
     ]);
     expect(inputs(run, "offsite-server")?.connection).toMatchObject({ host: "198.51.100.9", port: 23, user: "backup" });
   });

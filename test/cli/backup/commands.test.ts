@@ -136,6 +136,19 @@ drill     failed 2026-01-31T02:00:00Z, backup cccccccc, 17.0 s: git: a/b.git: pa
   });
 });
 
+test("status --metrics: the same for Prometheus", async () => {
+  job(
+    { commit: null, last: null, check: null, ageSeconds: null, everyMinutes: 15, healthy: false, drill: null },
+    { code: 1 },
+  );
+  const { exitCode, stdout } = await run("backup", "status", "--metrics");
+  expect([exitCode, stdout.split("\n").filter((line) => !line.startsWith("#"))]).toEqual([
+    EXIT.failed,
+    ["foundation_backup_healthy 0", "foundation_backup_interval_seconds 900", ""],
+  ]);
+  expect(argv()).toBe("exec backup node /opt/backup/job.mjs status --json");
+});
+
 test("collect: what went, and exit code 1 where it was not all", async () => {
   const finished = "2026-01-31T12:00:00Z";
   job({ finished, removed: 3, bytes: 2048, waiting: 1 });
