@@ -1,5 +1,5 @@
 import { readFileSync } from "node:fs";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Commit } from "../../backup/commit.ts";
 import type { LastRun } from "../../backup/status.ts";
 import { deriveSecrets, type DerivedSecrets } from "../../keys/derive.ts";
@@ -36,10 +36,11 @@ async function readSecrets(): Promise<DerivedSecrets> {
   return deriveSecrets(await openKeyFile({ path: files.keyFile, passphrase }));
 }
 
-async function onOffsite(command: string): Promise<void> {
+async function onOffsite(command: string): Promise<string> {
   const target = readConfig()["foundation:offsite"] as Parameters<typeof sshArguments>[0];
-  const { code, stderr } = await run(["ssh", ...sshArguments(target), command]);
+  const { code, stdout, stderr } = await run(["ssh", ...sshArguments(target), command]);
   if (code !== 0) throw new Error(stderr);
+  return stdout;
 }
 
 beforeAll(async () => {
@@ -208,15 +209,52 @@ describe("when something is missing", () => {
     expect((await backup()).outcome).toBe("committed");
   });
 
-  test("the job is killed in the middle: the next run makes its set", async () => {
+  describe("because a run is cut short", () => {
+    const locks = () => onOffsite("ls /var/lib/foundation-offsite/data/foundation-*/locks");
     // Enough to be caught at.
-    await onVm("docker exec forgejo sh -c 'head -c 400000000 /dev/urandom >/var/lib/gitea/ballast'");
-    const killed = job("run", "--json");
-    await onVm("timeout 60 sh -c 'until docker top backup -eo pid,args | grep -q \"restic backup\"; do :; done'");
-    await onVm("docker top backup -eo pid,args | awk '/job.mjs run|restic backup/ { print $1 }' | xargs kill -9");
-    expect((await killed).code).not.toBe(EXIT.ok);
-    await onVm("docker exec forgejo rm /var/lib/gitea/ballast");
-    expect((await backup()).outcome).toBe("committed");
+    beforeEach(() => onVm("docker exec forgejo sh -c 'head -c 400000000 /dev/urandom >/var/lib/gitea/ballast'"));
+    afterEach(() => onVm("docker exec forgejo rm -f /var/lib/gitea/ballast"));
+
+    /** Sends a signal to what matches, as soon as restic does the work. */
+    async function signal(name: string, work: string, processes: string): Promise<void> {
+      const list = "docker top backup -eo pid,args";
+      await onVm(`timeout 60 sh -c 'until ${list} | grep -q "restic ${work}"; do :; done'`);
+      await onVm(`${list} | awk '/${processes}/ { print $1 }' | xargs kill -${name}`);
+    }
+
+    test("killed: the next one makes its set", async () => {
+      const killed = job("run", "--json");
+      await signal("KILL", "backup", "job.mjs run|restic backup");
+      expect((await killed).code).not.toBe(EXIT.ok);
+      expect((await backup()).outcome).toBe("committed");
+    });
+
+    test("asked to end: it leaves no lock behind", async () => {
+      const ended = job("run", "--json");
+      await signal("TERM", "backup", "node .*job.mjs run");
+      const { code, stdout } = await ended;
+      expect([code, (JSON.parse(stdout) as RunResult).reason]).toEqual([EXIT.failed, "interrupted"]);
+      expect(await locks()).toBe("");
+    });
+
+    test("a check that was killed left a lock against everybody: the next run removes it", async () => {
+      expect((await backup()).outcome).toBe("committed");
+      const killed = job("check", "--json", "--read-data-subset", "1/1");
+      await signal("KILL", "check", "job.mjs check|restic check");
+      expect((await killed).code).not.toBe(EXIT.ok);
+      expect(await locks()).not.toBe("");
+      expect((await backup()).outcome).toBe("committed");
+      expect(await locks()).toBe("");
+    });
+  });
+
+  test("two runs at the same time make two sets, one after the other", async () => {
+    const runs = (await Promise.all([backup(), backup()])).sort((a, b) => a.finished.localeCompare(b.finished));
+    expect(runs.map(({ outcome }) => outcome)).toEqual(["committed", "committed"]);
+    expect(Date.parse(runs[1]?.finished ?? "")).toBeGreaterThan(Date.parse(runs[0]?.finished ?? ""));
+    expect(Date.parse(runs[1]?.started ?? "")).toBeGreaterThanOrEqual(Date.parse(runs[0]?.finished ?? ""));
+    // restic takes the lock of a process that is gone from its own host for stale: no two containers may be one host.
+    expect(await onVm("docker inspect --format '{{.Config.Hostname}}' backup")).toMatch(/^[0-9a-f]{12}\n$/);
   });
 });
 
