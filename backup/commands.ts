@@ -9,7 +9,7 @@ import { collectMirrors, describeCollected } from "./mirror-collection.ts";
 import { renderMetrics } from "./metrics.ts";
 import { probeOffsite } from "./probe.ts";
 import { findSet, listSets, readMarker, setsOf } from "./sets.ts";
-import { describeStatus, readStatus } from "./status.ts";
+import { describeStatus, readStatus, type Status } from "./status.ts";
 
 /** What a command has to say, and the exit code that says it in short. */
 export interface Answer {
@@ -78,8 +78,14 @@ async function status({ effects, layout, plan }: Job, metrics: boolean): Promise
     ...(verdict === null ? [] : [`drill: ${verdict.outcome} ${verdict.started}`]),
   ];
   const whole = healthy && commit !== null && last?.outcome !== "degraded";
-  const troubles = [...(rebuilt?.problems ?? []), collection?.reason].filter((reason) => reason !== undefined);
-  const sound = whole && verdict?.outcome !== "failed" && troubles.length === 0;
+  const sound =
+    whole && verdict?.outcome !== "failed" && collection?.reason === undefined && agrees(result, effects.now());
   const shown = metrics ? renderMetrics(result) : lines;
   return { result, lines: shown, exitCode: healthy ? (sound ? EXIT.ok : EXIT.attention) : EXIT.failed };
+}
+
+/** What a rebuild began with cannot be put right later; a week is enough to have noticed. */
+function agrees({ rebuilt }: Pick<Status, "rebuilt">, now: Date): boolean {
+  const isPast = now.getTime() - Date.parse(rebuilt?.finished ?? "") > 7 * 24 * 3600 * 1000;
+  return rebuilt === null || rebuilt.problems.length === 0 || isPast;
 }

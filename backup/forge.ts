@@ -8,15 +8,14 @@ const TAGS = "refs/tags/";
 
 /**
  * Leaves the run's id as a tag in the canary's repository, through the forge like any push, and takes those of former
- * runs away. A tag of its own, so that there is a new object to be captured with it.
+ * runs away. A name and nothing more: no object is written that somebody would have to clear away.
  *
  * @throws UserError
  */
 export async function writeGitCanary(job: Job): Promise<void> {
   const before = JSON.parse(await ask(job, "GET", "tags?limit=50", [200])) as { name: string }[];
   // 409: the run was there already, and captures once more.
-  const tag = JSON.stringify({ tag_name: job.run, message: `Backup ${job.run}` });
-  await ask(job, "POST", "tags", [201, 409], tag);
+  await ask(job, "POST", "tags", [201, 409], JSON.stringify({ tag_name: job.run }));
   for (const { name } of before) {
     if (name !== job.run) await ask(job, "DELETE", `tags/${encodeURIComponent(name)}`, [204, 404]);
   }

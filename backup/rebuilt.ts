@@ -1,6 +1,5 @@
 import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
-import { UserError } from "../errors.ts";
 import { compareCanaries, hasCanary } from "./canary.ts";
 import { parseCommit, type Commit } from "./commit.ts";
 import { canaryOf, canaryRepository } from "./forge.ts";
@@ -35,8 +34,12 @@ async function findCanaries(job: Job, commit: Commit): Promise<Map<string, strin
   const { plan } = job;
   const found = new Map<string, string>();
   const look = async (store: string, read: () => Promise<string>): Promise<void> => {
-    const value = await read().catch((error: unknown) => `unknown (${(error as Error).message})`);
-    found.set(store, value);
+    try {
+      found.set(store, await read());
+    } catch (error) {
+      // That it cannot be asked says nothing about what is in it.
+      job.effects.report(`backup: rebuilt: canary: the ${store} is not known: ${(error as Error).message}`);
+    }
   };
   if (commit.postgres.databases.some(({ name }) => name === ROLE)) await look("row", () => readDatabaseCanary(job));
   const [bucket] = plan.buckets;
@@ -53,7 +56,7 @@ async function findCanaries(job: Job, commit: Commit): Promise<Map<string, strin
 async function readObject({ effects, layout, run }: Job, bucket: string): Promise<string> {
   const file = join(layout.mirrors, `.${run}.canary.new`);
   try {
-    if (!(await effects.objects.download(bucket, CANARY_KEY, file))) throw new UserError("no object", "");
+    if (!(await effects.objects.download(bucket, CANARY_KEY, file))) return "none";
     return (await readFile(file, "utf8")).trim();
   } finally {
     await rm(file, { force: true });

@@ -204,7 +204,7 @@ UNIT
 # Late is what is older than two intervals. Told to $base/alarm, a program of the operator's, when it begins and ends.
 watch() {
   local newest minutes age verdict=ok before message
-  newest=$(newest_snapshot)
+  newest=$(newest_snapshot || true)
   # Before the first backup there is the repository.
   [ -n "$newest" ] || newest=$(stat -c %Y "$base/repository.json")
   minutes=$(cat "$base/every-minutes")
