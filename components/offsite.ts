@@ -2,7 +2,7 @@ import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import type { SshTarget } from "../ssh-target.ts";
 import { bundle } from "./secret-files.ts";
-import { asRoot, remote, script, type Vm } from "./vm.ts";
+import { asRoot, oneAtATime, remote, script, type Vm } from "./vm.ts";
 
 /** What the backup needs to write to the offsite, and a rebuild to read from it. */
 export interface Repository {
@@ -59,7 +59,10 @@ export class Offsite extends pulumi.ComponentResource {
     const setup = remote(
       "offsite-setup",
       host,
-      { create: asRoot(host, 900, ["bash", "-s", "--", ...common]), stdin: offsiteInstaller(vm.scripts) },
+      {
+        create: asRoot(host, 900, [...oneAtATime("offsite-setup"), "bash", "-s", "--", ...common]),
+        stdin: offsiteInstaller(vm.scripts),
+      },
       { parent: this, customTimeouts: { create: "20m", update: "20m" } },
     );
     const password = pulumi.secret(vmId.apply(keys.offsite.password));

@@ -24,7 +24,7 @@ take_lock() {
 
 main() {
   # A foundation without an offsite has no backups to wait for.
-  if [ -d "$state" ]; then take_lock; fi
+  if docker container inspect backup >/dev/null 2>&1; then take_lock; fi
   # shellcheck disable=SC2016 # for the shell in the container
   docker exec --user 1000 forgejo timeout "$limit" sh -c '
     failed=0

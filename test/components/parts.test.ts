@@ -94,7 +94,8 @@ describe("a script on the VM", () => {
           dialErrorLimit: 5,
           perDialTimeout: 15,
         },
-        create: "timeout 9 /usr/local/lib/foundation/forgejo-admin operator",
+        create:
+          "timeout 9 flock --close /run/foundation-forgejo-admin.lock /usr/local/lib/foundation/forgejo-admin operator",
         stdin: "password\n",
         triggers: [digest("forgejo-admin script\n"), "x"],
         logging: "none",
@@ -144,7 +145,7 @@ describe("delivered files", () => {
     expect(resource).toMatchObject({
       name: "vault-files",
       inputs: {
-        create: "timeout 60 /usr/local/lib/foundation/install-files vault 100:1000",
+        create: "timeout 60 flock --close /run/foundation-install-files.lock /usr/local/lib/foundation/install-files vault 100:1000",
         stdin: "vault.hcl dWkgPSB0cnVlCg==\n",
       },
       secrets: ["connection", "stdin"],

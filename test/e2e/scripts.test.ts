@@ -254,7 +254,7 @@ describe.skipIf(!permitted)("git gc at night", () => {
   /** The script beside a Docker that says what it is asked for, and after `setup`. */
   const collect = (setup: string): Ended =>
     isolated(`mkdir -p /usr/local/bin ${state}; export PATH=/usr/local/bin:$PATH
-      printf '#!/bin/sh\\necho "docker $1 $2 $3 $4 $5 $6"\\n' >/usr/local/bin/docker; chmod +x /usr/local/bin/docker
+      printf '#!/bin/sh\\n[ "$1" != container ] || exec test -d ${state}\\necho "docker $1 $2 $3 $4 $5 $6"\\n' >/usr/local/bin/docker; chmod +x /usr/local/bin/docker
       good() { touch ${state}/lock; echo $(($(date +%s) + 60)) >${state}/healthy-until; }
       ${setup}
       ./forgejo-gc.sh`);
@@ -292,6 +292,7 @@ describe.skipIf(!permitted)("git gc at night", () => {
     const { code, stdout, stderr } = isolated(`mkdir -p /usr/local/bin ${repository}; export PATH=/usr/local/bin:$PATH
       cat >/usr/local/bin/docker <<'END'
 #!/bin/sh
+[ "$1" = exec ] || exit 1
 shift 4; exec "$@"
 END
       chmod +x /usr/local/bin/docker

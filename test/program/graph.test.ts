@@ -424,24 +424,26 @@ function own(inputs: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(inputs).filter(([key]) => !common.split(" ").includes(key)));
 }
 
+const lock = (name: string) => `flock --close /run/foundation-${name}.lock`;
+
 it("command lines hold the user's sudo, arguments and nothing secret", async () => {
   const run = await fixture.run("repreview", { ...host({ user: "debian", port: 2022 }), runner: { enabled: true } });
   const lines = ofType(run, REMOTE).map(({ name, inputs }) => [name, inputs.create]);
   const script = "/usr/local/lib/foundation";
   expect(Object.fromEntries(lines)).toEqual({
-    "bucket-forgejo": `sudo -n timeout 60 ${script}/s3-bucket forgejo`,
-    "caddy-files": `sudo -n timeout 60 ${script}/install-files caddy 1000:1000`,
-    "forgejo-admin": `sudo -n timeout 120 ${script}/forgejo-admin operator ops@example.org platform`,
-    "forgejo-files": `sudo -n timeout 60 ${script}/install-files forgejo 1000:1000`,
-    "host-setup": "sudo -n timeout 900 bash -s -- debian 2222",
-    "postgres-database-backup": `sudo -n timeout 60 ${script}/postgres-database backup`,
-    "postgres-database-forgejo": `sudo -n timeout 60 ${script}/postgres-database forgejo`,
-    "postgres-files": `sudo -n timeout 60 ${script}/install-files postgres 999:999`,
-    "postgres-superuser": `sudo -n timeout 60 ${script}/postgres-superuser`,
-    "runner-files": `sudo -n timeout 60 ${script}/install-files runner 1000:1000`,
-    "runner-registration": `sudo -n timeout 60 ${script}/forgejo-runner platform`,
-    "rustfs-files": `sudo -n timeout 60 ${script}/install-files rustfs 10001:10001`,
-    "vault-files": `sudo -n timeout 60 ${script}/install-files vault 100:1000`,
+    "bucket-forgejo": `sudo -n timeout 60 ${lock("s3-bucket")} ${script}/s3-bucket forgejo`,
+    "caddy-files": `sudo -n timeout 60 ${lock("install-files")} ${script}/install-files caddy 1000:1000`,
+    "forgejo-admin": `sudo -n timeout 120 ${lock("forgejo-admin")} ${script}/forgejo-admin operator ops@example.org platform`,
+    "forgejo-files": `sudo -n timeout 60 ${lock("install-files")} ${script}/install-files forgejo 1000:1000`,
+    "host-setup": `sudo -n timeout 900 ${lock("host")} bash -s -- debian 2222`,
+    "postgres-database-backup": `sudo -n timeout 60 ${lock("postgres-database")} ${script}/postgres-database backup`,
+    "postgres-database-forgejo": `sudo -n timeout 60 ${lock("postgres-database")} ${script}/postgres-database forgejo`,
+    "postgres-files": `sudo -n timeout 60 ${lock("install-files")} ${script}/install-files postgres 999:999`,
+    "postgres-superuser": `sudo -n timeout 60 ${lock("postgres-superuser")} ${script}/postgres-superuser`,
+    "runner-files": `sudo -n timeout 60 ${lock("install-files")} ${script}/install-files runner 1000:1000`,
+    "runner-registration": `sudo -n timeout 60 ${lock("forgejo-runner")} ${script}/forgejo-runner platform`,
+    "rustfs-files": `sudo -n timeout 60 ${lock("install-files")} ${script}/install-files rustfs 10001:10001`,
+    "vault-files": `sudo -n timeout 60 ${lock("install-files")} ${script}/install-files vault 100:1000`,
     "vm-id": "sudo -n timeout 30 cat /etc/foundation/vm-id",
   });
   const ensure = run.resources.find(({ name }) => name === "vault-ensure");
@@ -459,14 +461,14 @@ describe("the offsite", () => {
     const lines = (run: Run) => ["offsite-setup", "offsite-server"].map((name) => inputs(run, name)?.create);
     const script = "/usr/local/lib/foundation/offsite";
     expect(lines(await fixture.run("repreview", OFFSITE))).toEqual([
-      `timeout 900 bash -s -- ${common(8000)}`,
-      `timeout 300 ${script} serve ${common(8000)} 0 15`,
+      `timeout 900 ${lock("offsite-setup")} bash -s -- ${common(8000)}`,
+      `timeout 300 ${lock("offsite")} ${script} serve ${common(8000)} 0 15`,
     ]);
     const other = { ...OFFSITE.offsite, user: "backup", port: 23, restPort: 8443, maxSize: "1G" };
     const run = await fixture.run("repreview", { offsite: other, backup: { every: "1h" } });
     expect(lines(run)).toEqual([
-      `sudo -n timeout 900 bash -s -- ${common(8443)}`,
-      `sudo -n timeout 300 ${script} serve ${common(8443)} 1073741824 60`,
+      `sudo -n timeout 900 ${lock("offsite-setup")} bash -s -- ${common(8443)}`,
+      `sudo -n timeout 300 ${lock("offsite")} ${script} serve ${common(8443)} 1073741824 60`,
     ]);
     expect(inputs(run, "offsite-server")?.connection).toMatchObject({ host: "198.51.100.9", port: 23, user: "backup" });
   });
