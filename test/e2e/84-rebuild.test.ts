@@ -129,18 +129,18 @@ describe("a VM that is gone", () => {
     const { changes } = JSON.parse(stdout) as { changes: Record<string, number> };
     expect(Object.entries(changes).filter(([operation, count]) => operation !== "same" && count > 0)).toEqual([]);
     expect(await onVm("ls /var/lib/foundation/seed")).not.toContain("vault.snap");
-    // Its first run, which no deployment waits for, has found every store as the backup has it.
+    // It backs up as the one before it did, and tells itself from it.
+    await job("run");
+    const newest = await newestCommit();
+    expect(newest.snapshot).not.toBe(commit.snapshot);
+    expect(newest.vmId).not.toBe(commit.vmId);
+    // The run before, which no deployment waits for, has found every store as the backup has it.
     const { rebuilt } = JSON.parse(await job("status --json")) as { rebuilt: unknown };
     expect(rebuilt).toMatchObject({
       snapshot: commit.snapshot,
       stores: ["row", "object", "git tag", "Vault key"],
       problems: [],
     });
-    // It backs up as the one before it did, and tells itself from it.
-    await job("run");
-    const newest = await newestCommit();
-    expect(newest.snapshot).not.toBe(commit.snapshot);
-    expect(newest.vmId).not.toBe(commit.vmId);
   });
 });
 
