@@ -49,12 +49,13 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
   const image = new BackupImage("backup-image", { vm, vmId, ...imageArgs }, after(host)).built;
 
   // 2 the second host
-  const offsiteArgs = { target, images: { restServer, restic }, keys, caCertificate: ca.rootCertificate };
+  const { everyMinutes } = config.backup;
+  const offsiteArgs = { target, everyMinutes, images: { restServer, restic }, keys, caCertificate: ca.rootCertificate };
   const offsite = new Offsite("offsite", { vm, vmId, ...offsiteArgs }, { dependsOn: [host.checked] });
   const { repository } = offsite;
 
   const plan = vmId.apply((id) => {
-    const about = { owner: vm.ownerId, vmId: id, everyMinutes: config.backup.everyMinutes };
+    const about = { owner: vm.ownerId, vmId: id, everyMinutes };
     return backupPlan({ ...about, offsite: repository, sources: SOURCES });
   });
   const common = { vm, image, plan, offsite: repository, resticPassword: keys.restic.password, credentials };

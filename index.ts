@@ -73,7 +73,7 @@ async function foundation(): Promise<Record<string, unknown>> {
   new VaultConfig("vault-config", { tunnelPort: vaultTunnelPort, appRole, secrets }, { dependsOn: [ready] });
 
   // 5 forge
-  const forgeData = { image: image.forgejo, volume: volumes["forgejo-data"] };
+  const forgeData = { image: image.forgejo, volume: volumes["forgejo-data"], withBackup };
   const forgeArgs = { ...forgeData, limits: sizing.forgejo, forge, sites, credentials, keys: forgeKeys };
   const forgejo = new Forgejo("forgejo", { vm, ...forgeArgs }, after(postgres, rustfs, ...seeded));
 

@@ -13,6 +13,8 @@ export interface Credentials {
   readonly postgresPassword: string;
   readonly s3AccessKey: string;
   readonly s3SecretKey: string;
+  /** of the forge's account that owns the canary's repository and nothing else */
+  readonly forgePassword: string;
   readonly vault: { readonly roleId: string; readonly secretId: string };
 }
 
@@ -47,6 +49,7 @@ export async function readDelivered(roots: Roots): Promise<{ plan: Plan; credent
       postgresPassword: await text("postgres_password"),
       s3AccessKey: await text("s3_access_key"),
       s3SecretKey: await text("s3_secret_key"),
+      forgePassword: await text("forge_password"),
       vault: { roleId: await text("vault_role_id"), secretId: await text("vault_secret_id") },
     },
   };

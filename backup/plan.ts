@@ -9,7 +9,17 @@ const database = z.strictObject({
   /** a query whose answer must not change while a set is captured: what the database says about files */
   layout: z.string().optional(),
   /** objects that it names, for the drill: the query gives key, size in bytes, and SHA-256 in hex or an empty text */
-  references: z.array(z.strictObject({ what: z.string(), bucket: z.string(), query: z.string() })).default([]),
+  references: z
+    .array(
+      z.strictObject({
+        what: z.string(),
+        bucket: z.string(),
+        /** of their keys; what is written under it is never written again */
+        prefix: z.string(),
+        query: z.string(),
+      }),
+    )
+    .default([]),
 });
 const tree = z.strictObject({
   volume: name,
@@ -31,7 +41,10 @@ const schema = z.strictObject({
     postgres: z.string().regex(/^[\w.-]+:\d+$/, "is not HOST:PORT"),
     s3: url,
     vault: url,
+    forge: url,
   }),
+  /** where a run leaves its mark in git: the forge's account that the job has, and its repository */
+  canary: z.strictObject({ account: name, repository: name }),
   s3Region: z.string(),
   databases: z.array(database).min(1),
   buckets: z.array(z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "is not a bucket name")),

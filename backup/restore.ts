@@ -1,6 +1,7 @@
 import { lchown, lstat, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EXIT, UserError } from "../errors.ts";
+import { renderCommit, type Commit } from "./commit.ts";
 import type { Effects } from "./effects.ts";
 import { replaceFile } from "./files.ts";
 import { layout, type Roots } from "./paths.ts";
@@ -81,7 +82,7 @@ export async function runSeed(
     backups: openBackups(restore),
     steps: (commit) => [
       ...restoreSteps(restore, commit),
-      { name: "volume backup-data", run: () => handOver(roots.state) },
+      { name: "volume backup-data", run: () => handOver(roots.state, commit) },
     ],
     now: () => effects.now().getTime() / 1000,
     log: (line) => effects.report(line),
@@ -117,11 +118,14 @@ async function openRestore(roots: SeedRoots, delivered: Delivered, effects: Effe
   };
 }
 
-/** What was made here as root is the job's from now on. */
-async function handOver(state: string): Promise<void> {
+/** What was made here as root is the job's from now on, and with it what the first run compares the stores with. */
+async function handOver(state: string, commit: Commit): Promise<void> {
   const { uid, gid } = await lstat(state);
   for (const name of ["stage", "mirror", "state"]) {
     await mkdir(join(state, name), { recursive: true });
     await lchown(join(state, name), uid, gid);
   }
+  const { restored } = layout({ state });
+  await replaceFile(restored, renderCommit(commit));
+  await lchown(restored, uid, gid);
 }

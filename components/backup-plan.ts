@@ -1,4 +1,5 @@
 import type { BackupSource } from "./backup-source.ts";
+import { CANARY } from "./forgejo-backup.ts";
 import { ENDPOINTS, S3_REGION, type VolumeName } from "./topology.ts";
 
 /** What the plan says besides what the components declare. */
@@ -30,7 +31,13 @@ export function backupPlan({ owner, vmId, everyMinutes, offsite, sources }: Plan
     vmId,
     everyMinutes,
     offsite: { url: offsite.url, username: offsite.username },
-    endpoints: { postgres: ENDPOINTS.postgres, s3: `http://${ENDPOINTS.s3}`, vault: `http://${ENDPOINTS.vault}` },
+    endpoints: {
+      postgres: ENDPOINTS.postgres,
+      s3: `http://${ENDPOINTS.s3}`,
+      vault: `http://${ENDPOINTS.vault}`,
+      forge: `http://${ENDPOINTS.forgejo}`,
+    },
+    canary: CANARY,
     s3Region: S3_REGION,
     databases: sources.flatMap(({ databases = [] }) => databases),
     buckets: sources.flatMap(({ buckets = [] }) => buckets),

@@ -22,6 +22,8 @@ interface OffsiteArgs {
   readonly target: SshTarget & { readonly restPort: number; readonly maxSizeBytes?: number };
   /** full references; the offsite pulls them itself */
   readonly images: { readonly restServer: string; readonly restic: string };
+  /** interval of the backups; without any for twice as long, the offsite raises an alarm */
+  readonly everyMinutes: number;
   readonly keys: DerivedKeys;
   /** of the root, PEM */
   readonly caCertificate: pulumi.Output<string>;
@@ -78,7 +80,7 @@ export class Offsite extends pulumi.ComponentResource {
       host,
       {
         script: "offsite",
-        args: ["serve", ...common, String(target.maxSizeBytes ?? 0)],
+        args: ["serve", ...common, String(target.maxSizeBytes ?? 0), String(args.everyMinutes)],
         stdin: files.apply(bundle),
         timeoutSeconds: 300,
       },

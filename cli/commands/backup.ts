@@ -1,9 +1,17 @@
 import { Command } from "commander";
 import { resolve } from "node:path";
 import type { Commit } from "../../backup/commit.ts";
+import { renderMetrics } from "../../backup/metrics.ts";
 import type { LastRun } from "../../backup/status.ts";
 import { UserError } from "../../errors.ts";
-import { formatCheck, formatCommit, formatList, formatStatus } from "../backup/format.ts";
+import {
+  formatCheck,
+  formatCollected,
+  formatCommit,
+  formatList,
+  formatStatus,
+  type ShownStatus,
+} from "../backup/format.ts";
 import { runJob, type JobResult } from "../backup/job.ts";
 import { sendKit } from "../backup/kit-transfer.ts";
 import type { Shell } from "../shell.ts";
@@ -25,14 +33,26 @@ interface JsonOptions extends StackOptions {
 /** `foundation backup`: what the job on the VM does by itself, on request, and what it has done. */
 export function backupCommand(shell: Shell): Command {
   return new Command("backup")
-    .description("back up now, list and look into backups, check them, send the rebuild kit")
+    .description("back up now, list and look into backups, check them, clear the mirrors, send the rebuild kit")
     .addHelpText("after", EXIT_STATUS)
     .addCommand(nowCommand(shell))
     .addCommand(jobCommand(shell, "list", "every whole backup, the newest first", formatList))
     .addCommand(infoCommand(shell))
     .addCommand(checkCommand(shell))
-    .addCommand(jobCommand(shell, "status", "how the last run went and how old the newest backup is", formatStatus))
+    .addCommand(collectCommand(shell))
+    .addCommand(statusCommand(shell))
     .addCommand(kitCommand(shell));
+}
+
+function statusCommand(shell: Shell): Command {
+  return withJson(new Command("status"))
+    .description("how the last run went and how old the newest backup is")
+    .option("--metrics", "the same for Prometheus")
+    .action(async (options: JsonOptions & { metrics?: true }) => {
+      const result = await runJob(shell, await loadStack(shell, options), ["status", "--json"]);
+      const format = options.metrics ? (status: ShownStatus) => renderMetrics(status).join("\n") : formatStatus;
+      answer(shell, options, result, format);
+    });
 }
 
 function nowCommand(shell: Shell): Command {
@@ -71,6 +91,17 @@ function checkCommand(shell: Shell): Command {
       const subset = options.readDataSubset === undefined ? [] : ["--read-data-subset", options.readDataSubset];
       const result = await runJob(shell, await loadStack(shell, options), ["check", "--json", ...subset]);
       answer(shell, options, result, formatCheck);
+    });
+}
+
+function collectCommand(shell: Shell): Command {
+  return withJson(new Command("collect"))
+    .description("clear the mirrors of objects that nothing has needed for 30 days, as the VM does once a week")
+    .option("--force", "also where it is more than a twentieth of a mirror")
+    .action(async (options: JsonOptions & { force?: true }) => {
+      const force = options.force ? ["--force"] : [];
+      const result = await runJob(shell, await loadStack(shell, options), ["collect", "--json", ...force]);
+      answer(shell, options, result, formatCollected);
     });
 }
 

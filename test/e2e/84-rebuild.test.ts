@@ -134,6 +134,13 @@ describe("a VM that is gone", () => {
     const newest = await newestCommit();
     expect(newest.snapshot).not.toBe(commit.snapshot);
     expect(newest.vmId).not.toBe(commit.vmId);
+    // The run before, which no deployment waits for, has found every store as the backup has it.
+    const { rebuilt } = JSON.parse(await job("status --json")) as { rebuilt: unknown };
+    expect(rebuilt).toMatchObject({
+      snapshot: commit.snapshot,
+      stores: ["row", "object", "git tag", "Vault key"],
+      problems: [],
+    });
   });
 });
 

@@ -90,6 +90,8 @@ describe("drill", () => {
       ["canary", "passed"],
       ["git fsck", "passed"],
     ]);
+    const canary = report.phases.find(({ name }) => name === "canary");
+    expect(canary?.detail).toBe(`run ${taken.run} in: object, row, git tag`);
     console.log(report.phases.map(({ name, seconds }) => `${name} ${String(seconds)} s`).join(", "));
     expect(JSON.parse(readFileSync(join(directory, "drill.json"), "utf8"))).toEqual(report);
     expect(readFileSync(join(directory, "drill.html"), "utf8")).toContain("passed: this backup can be restored");

@@ -119,7 +119,9 @@ test("status: exit code 2 where there is something to do", async () => {
   const found = { name: "git", outcome: "failed", detail: "2 repositories", problems: ["a/b.git: packed-refs"] };
   const drill = { outcome: "failed", started: "2026-01-31T02:00:00Z", seconds: 17, backup: commit, phases: [found] };
   const newest = { run: commit.run, snapshot: commit.snapshot, finished: commit.finished };
-  job({ commit: newest, last, check, ageSeconds: 700, everyMinutes: 15, healthy: true, drill }, { code: 2 });
+  const problems = ["canary: the git tag is of run 1, not of 2"];
+  const rebuilt = { finished: "2026-01-31T01:00:00Z", snapshot: commit.snapshot, stores: ["row", "git tag"], problems };
+  job({ commit: newest, last, check, rebuilt, ageSeconds: 700, everyMinutes: 15, healthy: true, drill }, { code: 2 });
   expect(await run("backup", "status")).toEqual({
     exitCode: EXIT.attention,
     stderr: "",
@@ -128,9 +130,41 @@ health    good
 last run  degraded 2026-01-31T12:00:16Z
 without   vault: vault: sealed; there is no snapshot
 check     3/28: nothing wrong (2026-01-31T01:00:00Z)
+rebuilt   from cccccccc: canary: the git tag is of run 1, not of 2
 drill     failed 2026-01-31T02:00:00Z, backup cccccccc, 17.0 s: git: a/b.git: packed-refs
 `,
   });
+});
+
+test("status --metrics: the same for Prometheus", async () => {
+  job(
+    { commit: null, last: null, check: null, ageSeconds: null, everyMinutes: 15, healthy: false, drill: null },
+    { code: 1 },
+  );
+  const { exitCode, stdout } = await run("backup", "status", "--metrics");
+  expect([exitCode, stdout.split("\n").filter((line) => !line.startsWith("#"))]).toEqual([
+    EXIT.failed,
+    ["foundation_backup_healthy 0", "foundation_backup_interval_seconds 900", ""],
+  ]);
+  expect(argv()).toBe("exec backup node /opt/backup/job.mjs status --json");
+});
+
+test("collect: what went, and exit code 1 where it was not all", async () => {
+  const finished = "2026-01-31T12:00:00Z";
+  job({ finished, removed: 3, bytes: 2048, waiting: 1 });
+  expect(await run("backup", "collect")).toEqual({
+    exitCode: EXIT.ok,
+    stderr: "",
+    stdout: "3 files removed, 2.0 KiB; 1 more wait for their time (2026-01-31T12:00:00Z)\n",
+  });
+  expect(argv()).toBe("exec backup node /opt/backup/job.mjs collect --json");
+  job({ finished, removed: 0, bytes: 0, waiting: 0, reason: "s3: forgejo: ECONNREFUSED" }, { code: 1 });
+  expect(await run("backup", "collect", "--force")).toEqual({
+    exitCode: EXIT.failed,
+    stderr: "",
+    stdout: "nothing more removed: s3: forgejo: ECONNREFUSED (2026-01-31T12:00:00Z)\n",
+  });
+  expect(argv()).toBe("exec backup node /opt/backup/job.mjs collect --json --force");
 });
 
 test("check: what is wrong, and exit code 1", async () => {

@@ -16,6 +16,7 @@ const facts: OffsiteFacts = {
   snapshots: 3,
   newestSeconds: 1000,
   prunedSeconds: undefined,
+  watchedSeconds: 1900,
   nowSeconds: 2000,
 };
 
