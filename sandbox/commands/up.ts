@@ -10,7 +10,6 @@ import { ensurePrograms } from "../host-packages.ts";
 import { publishCertificate, publishNames } from "../host-names.ts";
 import { provide, type ImageMode, type ProvidedImage } from "../images.ts";
 import { ensureKeyFile } from "../key-file.ts";
-import { sendKit } from "../rebuild-kit.ts";
 import { requireRoot, type Rig } from "../rig.ts";
 import { clearScratch } from "../scratch.ts";
 import { hasOffsite, readStackConfig, writeStackConfig } from "../stack-config.ts";
@@ -71,7 +70,6 @@ async function up(rig: Rig, { images: mode, verify, json }: UpOptions): Promise<
     publishNames(prod.address);
     publishCertificate(await saveCertificate(rig, engine));
     const hasBackups = hasOffsite(readStackConfig(files.config));
-    if (hasBackups) await progress.phase("rebuild kit", () => sendKit(rig, engine));
     if (verify) await progress.phase("verification", () => runVerify(rig, json));
     const summary: Summary = {
       engine,

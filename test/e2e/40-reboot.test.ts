@@ -4,7 +4,7 @@ import { createHttp } from "../../cli/http.ts";
 import { openStack } from "../../cli/stack.ts";
 import { collectContext, type VerifyContext } from "../../cli/verify/context.ts";
 import { chooseChecks, runChecks } from "../../cli/verify/verify.ts";
-import { createRun } from "../../cli/exec.ts";
+import { createAccompany, createRun } from "../../cli/exec.ts";
 import { stackEnvironment } from "../../sandbox/deployment.ts";
 import { containerOf } from "../../sandbox/vm/machine.ts";
 import { files, foundation, paths, run, until, vault } from "./rig.ts";
@@ -24,6 +24,8 @@ beforeAll(async () => {
     isInteractive: false,
     columns: 120,
     run: createRun(environment, interrupted),
+    attach: () => Promise.resolve(0),
+    accompany: createAccompany(environment),
     runScript: () => Promise.resolve(0),
     print: () => undefined,
     notice: () => undefined,

@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Commit } from "../../backup/commit.ts";
-import { createRun } from "../../cli/exec.ts";
+import { createAccompany, createRun } from "../../cli/exec.ts";
 import { openStack, type OpenStack } from "../../cli/stack.ts";
 import { collectContext, type VerifyContext } from "../../cli/verify/context.ts";
 import { stackEnvironment } from "../../sandbox/deployment.ts";
@@ -32,6 +32,8 @@ async function openContext(): Promise<VerifyContext> {
     isInteractive: false,
     columns: 120,
     run: createRun(environment, interrupted),
+    attach: () => Promise.resolve(0),
+    accompany: createAccompany(environment),
     runScript: () => Promise.resolve(0),
     print: () => undefined,
     notice: () => undefined,
