@@ -78,9 +78,7 @@ async function restore(argv: readonly string[], interrupted: AbortSignal): Promi
   const backups = openBackups({ ...job, caCertificate: job.credentials.offsiteCa });
   const commit = await chooseBackup(backups, request.choice, job.plan.owner);
   if (commit === undefined) throw new UserError("restore: there is no backup yet", "npx foundation backup now");
-  console.log(
-    JSON.stringify(await extract({ ...job, state: ROOTS.state }, commit, request.extraction, request.dryRun)),
-  );
+  console.log(JSON.stringify(await extract(job, commit, request.extraction, request.dryRun)));
   return EXIT.ok;
 }
 

@@ -130,6 +130,48 @@ export function createAttach(environment: Environment, interrupted: AbortSignal,
     });
 }
 
+/** A program with its arguments. */
+export type Argv = readonly [program: string, ...args: string[]];
+
+/**
+ * Runs two programs, what the first one prints being the input of the second.
+ *
+ * @param onBytes is told how much has gone through since the last time
+ * @returns how both ended; neither has standard output
+ */
+export type Pipe = (from: Argv, to: Argv, onBytes: (count: number) => void) => Promise<[Finished, Finished]>;
+
+/** @param interrupted ends both */
+export function createPipe(environment: Environment, interrupted: AbortSignal): Pipe {
+  return async ([producer, ...from], [consumer, ...to], onBytes) => {
+    const source = spawn(producer, from, { env: { ...environment }, stdio: ["ignore", "pipe", "pipe"] });
+    const target = spawn(consumer, to, { env: { ...environment }, stdio: ["pipe", "ignore", "pipe"] });
+    const kill = (): void => [source, target].forEach((child) => child.kill());
+    if (interrupted.aborted) kill();
+    interrupted.addEventListener("abort", kill, { once: true });
+    source.stdout.on("data", (chunk: Buffer) => {
+      onBytes(chunk.length);
+    });
+    source.stdout.pipe(target.stdin);
+    // Who no longer listens has ended; then the other one has nobody to talk to.
+    target.stdin.on("error", () => source.kill());
+    const finished = await Promise.all([collectErrors(source), collectErrors(target)]);
+    interrupted.removeEventListener("abort", kill);
+    if (interrupted.aborted) throw new UserError("interrupted", "run the command again", EXIT.interrupted);
+    return finished;
+  };
+}
+
+function collectErrors(child: ChildProcess): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    let stderr = "";
+    child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    child.on("error", reject).on("close", (code) => {
+      resolve({ exitCode: code ?? 1, stdout: "", stderr });
+    });
+  });
+}
+
 /** A program that runs beside this one, and ends when this one lets it or ends itself. */
 export interface Companion {
   /** the first line that it prints; undefined where it ended without one */

@@ -16,7 +16,7 @@ import { preflightCommand } from "./commands/preflight.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { upCommand } from "./commands/up.ts";
 import { verifyCommand } from "./commands/verify.ts";
-import { createAccompany, createAttach, createRun } from "./exec.ts";
+import { createAccompany, createAttach, createPipe, createRun } from "./exec.ts";
 import type { Shell } from "./shell.ts";
 
 const EXIT_STATUS = `
@@ -83,6 +83,7 @@ function createShell(interrupted: AbortSignal): Shell {
     run: createRun(environment, interrupted),
     attach,
     accompany: createAccompany(environment),
+    pipe: createPipe(environment, interrupted),
     interrupted,
     runScript: (script, args) => attach(node, [join(projectDirectory, script), ...args]),
     print: (text) => void process.stdout.write(`${text}\n`),

@@ -1,4 +1,4 @@
-import type { Accompany, Attach, Run } from "./exec.ts";
+import type { Accompany, Attach, Pipe, Run } from "./exec.ts";
 
 /** What a command gets from the process that it runs in; made once, by main.ts. */
 export interface Shell {
@@ -12,6 +12,7 @@ export interface Shell {
   readonly run: Run;
   readonly attach: Attach;
   readonly accompany: Accompany;
+  readonly pipe: Pipe;
   /** aborted by Ctrl-C */
   readonly interrupted: AbortSignal;
   /** Runs another program of this repository on the same terminal; the result is its exit code. */

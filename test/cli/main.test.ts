@@ -34,9 +34,9 @@ test.each<[string[], number, string]>([
   [["backup", "later"], EXIT.usage, "error: unknown command 'later'\nhint: foundation backup --help\n"],
   [["backup", "list", "--all"], EXIT.usage, "error: unknown option '--all'\nhint: foundation backup list --help\n"],
   [
-    ["restore", "--only", "s3", "--to", "vm2"],
+    ["restore", "--only", "s3", "--into", "x"],
     EXIT.usage,
-    "error: restore: --to is for everything, --only for a part\nhint: npx foundation restore --help\n",
+    "error: restore: --host-key and --into go with --to\nhint: npx foundation restore --help\n",
   ],
   [
     ["dr", "fetch", "--offsite", "root@a b", "--host-key", "x", "--out", "y"],

@@ -4,7 +4,7 @@ import { createHttp } from "../../cli/http.ts";
 import { openStack } from "../../cli/stack.ts";
 import { collectContext, type VerifyContext } from "../../cli/verify/context.ts";
 import { chooseChecks, runChecks } from "../../cli/verify/verify.ts";
-import { createAccompany, createRun } from "../../cli/exec.ts";
+import { createAccompany, createPipe, createRun } from "../../cli/exec.ts";
 import { stackEnvironment } from "../../sandbox/deployment.ts";
 import { containerOf } from "../../sandbox/vm/machine.ts";
 import { files, foundation, paths, run, until, vault } from "./rig.ts";
@@ -26,6 +26,7 @@ beforeAll(async () => {
     run: createRun(environment, interrupted),
     attach: () => Promise.resolve(0),
     accompany: createAccompany(environment),
+    pipe: createPipe(environment, interrupted),
     runScript: () => Promise.resolve(0),
     print: () => undefined,
     notice: () => undefined,

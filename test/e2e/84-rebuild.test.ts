@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Commit } from "../../backup/commit.ts";
-import { createAccompany, createRun } from "../../cli/exec.ts";
+import { createAccompany, createPipe, createRun } from "../../cli/exec.ts";
 import { openStack, type OpenStack } from "../../cli/stack.ts";
 import { collectContext, type VerifyContext } from "../../cli/verify/context.ts";
 import { stackEnvironment } from "../../sandbox/deployment.ts";
@@ -34,6 +34,7 @@ async function openContext(): Promise<VerifyContext> {
     run: createRun(environment, interrupted),
     attach: () => Promise.resolve(0),
     accompany: createAccompany(environment),
+    pipe: createPipe(environment, interrupted),
     runScript: () => Promise.resolve(0),
     print: () => undefined,
     notice: () => undefined,

@@ -197,9 +197,9 @@ test("restore --only: what the job is asked for, and where the result is", async
 });
 
 test("restore of everything says how, and does nothing", async () => {
-  const { exitCode, stdout } = await run("restore", "--to", "203.0.113.8", "--id", "cccccccc");
+  const { exitCode, stdout } = await run("restore", "--id", "cccccccc");
   expect(exitCode).toBe(EXIT.attention);
-  expect(stdout).toContain("--path foundation:host.address 203.0.113.8\n");
+  expect(stdout).toContain("--path foundation:host.address NEW_ADDRESS\n");
   expect(stdout).toContain("foundation:seed cccccccc\n");
 });
 
