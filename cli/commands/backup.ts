@@ -4,8 +4,9 @@ import type { Commit } from "../../backup/commit.ts";
 import type { LastRun } from "../../backup/status.ts";
 import { UserError } from "../../errors.ts";
 import { formatCheck, formatCommit, formatList, formatStatus } from "../backup/format.ts";
-import { runJob, type JobResult } from "../backup/job.ts";
+import { offsiteOf, runJob, type JobResult } from "../backup/job.ts";
 import { sendKit } from "../backup/kit-transfer.ts";
+import { offsiteWarning } from "../../offsite-warning.ts";
 import type { Shell } from "../shell.ts";
 import { addStackOptions, loadStack, stackFilePath, type StackOptions } from "../stack.ts";
 
@@ -31,7 +32,7 @@ export function backupCommand(shell: Shell): Command {
     .addCommand(jobCommand(shell, "list", "every whole backup, the newest first", formatList))
     .addCommand(infoCommand(shell))
     .addCommand(checkCommand(shell))
-    .addCommand(jobCommand(shell, "status", "how the last run went and how old the newest backup is", formatStatus))
+    .addCommand(statusCommand(shell))
     .addCommand(kitCommand(shell));
 }
 
@@ -78,11 +79,23 @@ function kitCommand(shell: Shell): Command {
   return withState(withJson(new Command("kit")))
     .description("send what a rebuild needs besides data: repository, keys, configuration, state, runbook")
     .action(async (options: JsonOptions & { state?: string }) => {
-      const kit = await sendKit(shell, await loadStack(shell, options), kitSource(shell, options));
+      const stack = await loadStack(shell, options);
+      const kit = await sendKit(shell, stack, kitSource(shell, options));
+      const where = "address" in offsiteOf(stack) ? "on the VM and the offsite" : "on the VM";
       const files = Object.keys(kit.files).length;
       if (options.json) shell.print(JSON.stringify(kit, undefined, 2));
-      else
-        shell.print(`kit: ${String(files)} files, repository at ${kit.commit.slice(0, 8)}, on the VM and the offsite`);
+      else shell.print(`kit: ${String(files)} files, repository at ${kit.commit.slice(0, 8)}, ${where}`);
+    });
+}
+
+function statusCommand(shell: Shell): Command {
+  return withJson(new Command("status"))
+    .description("how the last run went and how old the newest backup is")
+    .action(async (options: JsonOptions) => {
+      const stack = await loadStack(shell, options);
+      answer(shell, options, await runJob(shell, stack, ["status", "--json"]), formatStatus);
+      const warning = offsiteWarning(stack.config);
+      if (warning !== undefined) shell.notice(`warning: ${warning}`);
     });
 }
 

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { offsiteOf } from "../backup/job.ts";
+import { offsiteHostOf, offsiteOf } from "../backup/job.ts";
 import { fillRunbook, readRunbook } from "../backup/runbook.ts";
 import { EXIT, UserError } from "../../errors.ts";
 import type { Shell } from "../shell.ts";
@@ -32,9 +32,8 @@ function checkCommand(shell: Shell): Command {
     .option("--json", "print the findings as JSON")
     .action(async (options: StackOptions & { json?: true }) => {
       const stack = await openStack(shell, options);
-      const offsite = offsiteOf(stack);
       const { checkReadiness, formatReadiness } = await import("../backup/dr-check.ts");
-      const findings = await checkReadiness(shell, stack, offsite);
+      const findings = await checkReadiness(shell, stack, offsiteOf(stack));
       shell.print(options.json ? JSON.stringify(findings, undefined, 2) : formatReadiness(findings));
       shell.exitWith(findings.every(({ good }) => good) ? EXIT.ok : EXIT.attention);
     });
@@ -50,7 +49,9 @@ function listCommand(shell: Shell): Command {
         throw new UserError(`dr: --limit: not a number: ${options.limit}`, "--limit 10", EXIT.usage);
       const stack = await openStack(shell, options);
       const { restic, ownerId } = stack.secrets;
-      const host = { run: shell.run, target: offsiteOf(stack), where: "dr" };
+      const instead = (url: string) =>
+        `npx foundation backup list; with the VM gone: restic -r ${url} snapshots --tag commit`;
+      const host = { run: shell.run, target: offsiteHostOf(stack, "dr list", instead), where: "dr" };
       const { newestCommits } = await import("../backup/commits.ts");
       const { formatList } = await import("../backup/format.ts");
       const found = await newestCommits(host, restic.password, ownerId, Number(options.limit));

@@ -127,7 +127,7 @@ function placeOf({ config }: Stack, { to, hostKey, into }: RestoreOptions): Plac
   if (target.address === host.address)
     throw refuse("the VM itself", "without --to, it is put beside the services there");
   // Whoever takes the offsite gets ciphertext only; that has to stay so.
-  if (offsite !== "none" && target.address === offsite.address)
+  if (offsite !== "none" && "address" in offsite && target.address === offsite.address)
     throw refuse("the offsite, where nothing lies in clear", "choose another host");
   return { target, directory: into };
 }

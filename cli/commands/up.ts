@@ -7,6 +7,7 @@ import { sendKit } from "../backup/kit-transfer.ts";
 import { exitCodeOf, formatFinding } from "../preflight/findings.ts";
 import { preflight } from "../preflight/preflight.ts";
 import { requestOf } from "../preflight/request.ts";
+import { offsiteWarning } from "../../offsite-warning.ts";
 import type { Shell } from "../shell.ts";
 import { addStackOptions, openStack, stackFilePath, type OpenStack } from "../stack.ts";
 import { deploy, deployArgv, type DeployOptions } from "../up/deployer.ts";
@@ -101,10 +102,9 @@ async function unseal(shell: Shell, { name, keyFile, config }: OpenStack): Promi
 
 /** @returns false where the kit is not in place, which has been said */
 async function keepSafe(shell: Shell, stack: OpenStack, options: UpOptions): Promise<boolean> {
-  if (stack.config.offsite === "none") {
-    shell.notice("warning: up: offsite is none: there is no backup outside this VM, and nobody keeps the kit");
-    return true;
-  }
+  const warning = offsiteWarning(stack.config);
+  if (warning !== undefined) shell.notice(`warning: up: ${warning}`);
+  if (stack.config.offsite === "none") return true;
   const source = { configFile: stackFilePath(shell, options) };
   const state = options.embeddedState === undefined ? {} : { stateFile: options.embeddedState };
   try {

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ssh2 from "ssh2";
 import { stringify } from "yaml";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { EXIT } from "../../../errors.ts";
 import { foundation } from "../foundation.ts";
 import { startSshServer, type SshServer } from "../ssh-server.ts";
@@ -178,6 +178,31 @@ test("offsite none: one clear text, nothing is contacted", async () => {
         "hint: pulumi config set --path foundation:offsite.address 198.51.100.9, then offsite.hostKey, then pulumi up\n",
     });
   }
+});
+
+describe("a repository that somebody else keeps", () => {
+  const url = "s3:https://s3.example.net/bucket/foundation";
+  const warning = `offsite is ${url}: it is not append-only, whoever has the VM can delete the backups`;
+  beforeEach(() => writeConfig({ repository: url, accessKeyId: "AKIA123", secretAccessKey: { secure: "v1:x" } }));
+
+  test("what the job does it does there too, and status warns", async () => {
+    job([{ id: hex("2", 64), commit }]);
+    expect((await run("backup", "list")).exitCode).toBe(EXIT.ok);
+    job({ commit: null, last: null, check: null, ageSeconds: null, everyMinutes: 15, healthy: true, drill: null });
+    expect((await run("backup", "status")).stderr).toBe(`warning: ${warning}\n`);
+  });
+
+  test("what is done on a host of ours is refused, with the tool that does it", async () => {
+    const { exitCode, stderr } = await run("offsite", "status");
+    expect([exitCode, stderr]).toEqual([
+      EXIT.refused,
+      `error: offsite status: the offsite is no host of ours but the repository ${url}\nhint: npx foundation backup status\n`,
+    ]);
+  });
+
+  test("the runbook keeps its placeholders", async () => {
+    expect((await run("dr", "runbook")).stdout).toContain("OFFSITE_ADDRESS");
+  });
 });
 
 test("restore --only: what the job is asked for, and where the result is", async () => {
