@@ -53,7 +53,8 @@ async function probeServer(effects: Effects, { origin, host }: URL): Promise<voi
   try {
     await effects.request({ method: "GET", url: `${origin}/`, timeoutSeconds: TIMEOUT_SECONDS });
   } catch (error) {
-    throw unreachable(host, error as NodeJS.ErrnoException);
+    const { message } = unreachable(host, error as NodeJS.ErrnoException);
+    throw new UserError(message, `is it up? curl -v ${origin}/`, EXIT.unreachable);
   }
 }
 

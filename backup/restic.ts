@@ -160,8 +160,18 @@ export function explain({ exitCode, stderr }: Finished): UserError {
         EXIT.refused,
       );
     default:
+      if (/access denied|invalidaccesskeyid|signaturedoesnotmatch/i.test(detail)) return keysRefused(detail);
       return new UserError(`restic: ${detail}`, "npx foundation offsite check");
   }
+}
+
+/** Of an S3 server; ours is asked before restic is. */
+function keysRefused(detail: string): UserError {
+  return new UserError(
+    `offsite: refuses this access key: ${detail}`,
+    "pulumi config set --path --secret foundation:offsite.secretAccessKey, then pulumi up",
+    EXIT.refused,
+  );
 }
 
 /** What restic said last, from text or from JSON. */
@@ -173,6 +183,9 @@ export function lastMessage(stderr: string): string {
     const error = (message["error"] as { message?: string } | undefined)?.message;
     return [message["item"], error ?? message["message"]].filter(Boolean).join(": ");
   });
+  // Below the reason, it asks whether there is a repository, and repeats its name.
+  const fatal = texts.findLast((text) => text.startsWith("Fatal: "));
+  if (fatal !== undefined) return fatal;
   // Under an error about single files comes a line that says no more than that there were some.
   return (
     texts.findLast((text) => text !== "" && !/at least one source file could not be read/i.test(text)) ?? "no message"

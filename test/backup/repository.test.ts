@@ -21,8 +21,9 @@ const repository: Repository = {
 let takeOvers: string[] | undefined;
 let asked: string[];
 let answers: boolean;
+let refused: boolean;
 beforeEach(() => {
-  [takeOvers, asked, answers] = [undefined, [], true];
+  [takeOvers, asked, answers, refused] = [undefined, [], true, false];
 });
 
 const effects = {
@@ -38,6 +39,10 @@ const effects = {
 
 function restic(args: readonly string[]): Finished {
   asked.push(args.filter((word) => !word.startsWith("--")).join(" "));
+  if (refused) {
+    const stderr = `Fatal: unable to open config file: Stat: Access Denied.\nIs there a repository at the following location?\n${OFFSITE.url}\n`;
+    return { exitCode: 1, stdout: "", stderr };
+  }
   if (args[0] === "init") takeOvers = [];
   if (takeOvers === undefined) return { exitCode: 10, stdout: "", stderr: "Fatal: repository does not exist\n" };
   if (args[0] === "backup") takeOvers.push(String(args.find((word) => word.startsWith("vm-"))).slice("vm-".length));
@@ -108,10 +113,20 @@ describe("a repository that somebody else keeps", () => {
     );
   });
 
+  it("that refuses the keys says so", async () => {
+    [takeOvers, refused] = [[], true];
+    await expect(claimRepository(of(NEW), "auto")).rejects.toMatchObject({
+      message: "offsite: refuses this access key: Fatal: unable to open config file: Stat: Access Denied.",
+      hint: "pulumi config set --path --secret foundation:offsite.secretAccessKey, then pulumi up",
+      exitCode: EXIT.refused,
+    });
+  });
+
   it("is asked for an answer of any kind before restic tries for a quarter of an hour", async () => {
     answers = false;
     await expect(claimRepository(of(NEW), "fresh")).rejects.toMatchObject({
       message: "offsite: s3.example.net: ECONNREFUSED",
+      hint: "is it up? curl -v https://s3.example.net/",
       exitCode: EXIT.unreachable,
     });
     expect(asked).toEqual(["GET https://s3.example.net/"]);
