@@ -34,7 +34,7 @@ describe("plan.json", () => {
     [
       "a URL that is not a REST server's",
       { ...plan, offsite: { ...plan.offsite, url: "s3:x" } },
-      "offsite.url: is not rest:https://HOST:PORT/USER/",
+      "offsite.url: is not rest:https://HOST:PORT/USER/ or s3:https://HOST/BUCKET/PATH",
     ],
     [
       "a path out of its volume",
