@@ -375,6 +375,8 @@ describe("a change of the configuration changes what it is about and nothing els
         "+ Seed seed",
         "+ Volume backup-data",
         "+ Volumes backup-volumes",
+        "Command forgejo-admin: create, stdin, option dependencies, option propertyDependencies",
+        "Container forgejo: networksAdvanced",
         "Container postgres: networksAdvanced",
         "Container rustfs: networksAdvanced",
         "Container vault: networksAdvanced",
