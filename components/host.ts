@@ -1,7 +1,7 @@
 import * as command from "@pulumi/command";
 import * as pulumi from "@pulumi/pulumi";
 import { CONTAINERS, NETWORKS, VOLUMES } from "./topology.ts";
-import { asRoot, digest, remote, SCRIPT_DIRECTORY, SCRIPTS, type Vm } from "./vm.ts";
+import { asRoot, digest, oneAtATime, remote, SCRIPT_DIRECTORY, SCRIPTS, type Vm } from "./vm.ts";
 
 interface HostArgs {
   readonly vm: Vm;
@@ -42,12 +42,12 @@ export class Host extends pulumi.ComponentResource {
       },
       { parent: this },
     );
-    const sudo = vm.target.user === "root" ? "" : "sudo -n ";
+    const script = ["bash", "-s", "--", vm.target.user, String(args.forgeSshPort)];
     const setup = remote(
       "host-setup",
       vm,
       {
-        create: `${sudo}timeout 900 bash -s -- ${vm.target.user} ${String(args.forgeSshPort)}`,
+        create: asRoot(vm, 900, [...oneAtATime("host"), ...script]),
         stdin: hostInstaller(vm.scripts),
       },
       { parent: this, dependsOn: [preflight], customTimeouts: { create: "20m", update: "20m" } },

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { AuthBackendRole } from "@pulumi/vault/approle/index.js";
+import { Endpoint } from "@pulumi/vault/generic/index.js";
 import { SecretV2 } from "@pulumi/vault/kv/index.js";
 
 interface Credentials {
@@ -26,8 +26,10 @@ export const READERS = {
   rustfs: policy("foundation/data/rustfs/*", "foundation/metadata/rustfs/*"),
   /** jobs of the forge: only what is put there for them */
   ci: policy("foundation/data/ci/*", "foundation/metadata/ci/*"),
-  /** takes snapshots, reads no secret */
-  backup: `path "sys/storage/raft/snapshot" {\n  capabilities = ["read"]\n}\n`,
+  /** takes snapshots and leaves its mark in them; reads no secret */
+  backup:
+    `path "sys/storage/raft/snapshot" {\n  capabilities = ["read"]\n}\n\n` +
+    `path "foundation/data/backup/canary" {\n  capabilities = ["create", "update", "read"]\n}\n`,
 } as const;
 
 /** Where the unseal helper has mounted the KV store. */
@@ -67,16 +69,18 @@ export class VaultConfig extends pulumi.ComponentResource {
 
   private reader(name: string, text: string, { roleId }: Credentials, child: pulumi.CustomResourceOptions) {
     const policy = new vault.Policy(`policy-${name}`, { name, policy: text }, child);
-    new AuthBackendRole(
+    // Not an AuthBackendRole: that refuses a role that is there already, as after a rebuild without state.
+    new Endpoint(
       `approle-${name}`,
       {
-        backend: "approle",
-        roleName: name,
-        roleId,
-        tokenPolicies: [policy.name],
-        tokenTtl: 1800,
-        tokenMaxTtl: 7200,
-        tokenNoDefaultPolicy: false,
+        path: `auth/approle/role/${name}`,
+        dataJson: pulumi.jsonStringify({
+          role_id: roleId,
+          token_max_ttl: 7200,
+          token_policies: [policy.name],
+          token_ttl: 1800,
+        }),
+        disableRead: true,
       },
       child,
     );

@@ -8,6 +8,7 @@ import { sshOptions, type SshTarget } from "../ssh-target.ts";
 export const SCRIPTS = [
   "firewall",
   "forgejo-admin",
+  "forgejo-gc",
   "forgejo-runner",
   "host",
   "install-files",
@@ -101,12 +102,27 @@ export function script(name: string, vm: Vm, args: ScriptArgs, opts: pulumi.Cust
     name,
     vm,
     {
-      create: asRoot(vm, args.timeoutSeconds, [`${SCRIPT_DIRECTORY}/${args.script}`, ...args.args]),
+      create: asRoot(vm, args.timeoutSeconds, [
+        ...(TAKES_OVER.has(args.script) ? [] : oneAtATime(args.script)),
+        `${SCRIPT_DIRECTORY}/${args.script}`,
+        ...args.args,
+      ]),
       stdin: args.stdin,
       triggers: [digest(vm.scripts[args.script]), ...(args.triggers ?? [])],
     },
     opts,
   );
+}
+
+/** Scripts that end an earlier run of theirs instead of waiting for it: it may have hours to go. */
+const TAKES_OVER: ReadonlySet<ScriptName> = new Set(["seed"]);
+
+/**
+ * Words that go before a command of which only one may run on the host. When the operator's side is killed, the VM's goes
+ * on for a while; the next `up` waits for its end, where apt-get would fail at its lock, or a user be created twice.
+ */
+export function oneAtATime(name: ScriptName): string[] {
+  return ["flock", "--close", `/run/foundation-${name}.lock`];
 }
 
 /** Command line that runs as root and is bounded in time: the provider itself would wait for ever. */

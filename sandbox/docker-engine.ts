@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node
 import { join } from "node:path";
 import { EXIT, UserError } from "../errors.ts";
 import { aptInstall, isInstalled } from "./host-packages.ts";
+import { findProcess } from "./processes.ts";
 import type { Rig } from "./rig.ts";
 
 /** docker-cli is a package of its own from Debian 13 on; cgroupfs-mount is for machines without systemd. */
@@ -22,6 +23,11 @@ async function isRunning({ exec }: Rig): Promise<boolean> {
   return (await exec(["docker", "version", "--format", "{{.Server.Version}}"], { mayFail: true })).code === 0;
 }
 
+// A daemon that was killed leaves this, and the next one refuses to start while any process has the id in it.
+const DAEMON_PID_FILE = "/var/run/docker.pid";
+
+const isDaemon = (pid: string): boolean => findProcess(Number(pid))?.name === "dockerd";
+
 const hasSystemd = (): boolean => existsSync("/run/systemd/system");
 
 async function startService({ exec }: Rig): Promise<void> {
@@ -36,6 +42,7 @@ async function startDaemon(rig: Rig): Promise<void> {
   if (!existsSync("/sys/fs/cgroup/cgroup.controllers") && !existsSync("/sys/fs/cgroup/memory")) {
     await exec(["cgroupfs-mount"], { mayFail: true });
   }
+  if (existsSync(DAEMON_PID_FILE) && !isDaemon(readFileSync(DAEMON_PID_FILE, "utf8"))) rmSync(DAEMON_PID_FILE);
   const pid = exec.detach(["dockerd"], log);
   writeFileSync(pidFile(paths.sandbox), String(pid));
   for (let attempt = 0; attempt < 120; attempt++) {
@@ -51,8 +58,7 @@ export async function stopOwnDaemon({ exec, paths }: Rig): Promise<void> {
   if (!existsSync(pidFile(paths.sandbox))) return;
   const pid = readFileSync(pidFile(paths.sandbox), "utf8");
   const { stdout } = await exec(["docker", "ps", "--quiet"], { mayFail: true });
-  const name = existsSync(`/proc/${pid}/comm`) ? readFileSync(`/proc/${pid}/comm`, "utf8").trim() : "";
-  if (stdout.trim() === "" && name === "dockerd") await exec(["kill", pid], { mayFail: true });
+  if (stdout.trim() === "" && isDaemon(pid)) await exec(["kill", pid], { mayFail: true });
   rmSync(pidFile(paths.sandbox), { force: true });
 }
 

@@ -33,6 +33,8 @@ export async function restoreSeed(tools: Tools, seed: Seed): Promise<boolean> {
   const { effects, store } = tools;
   const manifest = await seed.read();
   if (manifest === undefined) return false;
+  // An earlier run may have stopped between stopping and starting the container, when the marker was gone already.
+  await effects.startVault();
   if (!(await isWanted(tools))) {
     await seed.remove();
     return false;

@@ -4,6 +4,8 @@
 # Arguments: SSH_USER FORGE_SSH_PORT
 set -euo pipefail
 
+readonly packages_log=/run/foundation-packages.log
+
 fail() { # CODE MESSAGE HINT
   printf '%s: %s\nhint: %s\n' "${where:-host}" "$2" "$3" >&2
   exit "$1"
@@ -33,8 +35,29 @@ applied() { # NAME FILE...
   sha256sum "${@:2}" >"/var/lib/foundation/$1.sha256"
 }
 
+# Installs in a process of its own, which goes on when the connection breaks: dpkg that is killed halfway refuses every
+# later installation. Its lock goes with it, so a later run waits for its end.
+apart() { # COMMAND...
+  flock /run/foundation-packages.lock setsid --wait "$@" >"$packages_log" 2>&1 </dev/null
+}
+
+# Waits for another program that installs something: a fresh VM often begins with updating itself.
+patiently() { # COMMAND...
+  until apart "$@"; do
+    if ! grep -qw lock "$packages_log" || [ "$SECONDS" -gt 300 ]; then
+      tail -n 3 "$packages_log" >&2
+      return 1
+    fi
+    sleep 3
+  done
+}
+
 install_packages() {
   local missing=() package
+  export DEBIAN_FRONTEND=noninteractive
+  # A VM that was reset in the middle of an installation has a package that is there and does not work.
+  [ -z "$(dpkg --audit)" ] || patiently dpkg --configure -a ||
+    fail 9 "an interrupted installation cannot be finished" "on the VM: dpkg --configure -a"
   # Debian 13 splits the client from docker.io; older releases have it inside.
   for package in docker.io docker-cli iptables logrotate ca-certificates; do
     if [ "$package" = docker-cli ] && command -v docker >/dev/null; then continue; fi
@@ -47,14 +70,13 @@ install_packages() {
     missing=("${kept[@]}")
   fi
   [ ${#missing[@]} -gt 0 ] || return 0
-  export DEBIAN_FRONTEND=noninteractive
-  apt-get -qq update || fail 9 "apt-get update failed" "look at the package sources of the VM: apt-get update"
+  patiently apt-get -qq update || fail 9 "apt-get update failed" "look at the package sources of the VM: apt-get update"
   if ! apt-cache show docker-cli >/dev/null 2>&1; then
     local available=()
     for package in "${missing[@]}"; do [ "$package" = docker-cli ] || available+=("$package"); done
     missing=("${available[@]}")
   fi
-  apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install "${missing[@]}" >/dev/null ||
+  patiently apt-get -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends install "${missing[@]}" ||
     fail 9 "cannot install ${missing[*]}" "on the VM: apt-get install ${missing[*]}"
 }
 
@@ -74,7 +96,7 @@ UNIT
   if ! is_applied docker; then
     systemctl daemon-reload
     # Earlier failures count against the start limit, and would be held against this start too.
-    systemctl reset-failed docker 2>/dev/null || true
+    systemctl reset-failed docker docker.socket 2>/dev/null || true
     systemctl restart docker || fail 9 "Docker does not start" "on the VM: journalctl -u docker -n 50"
     applied docker "$file" "$unit"
   fi
@@ -140,6 +162,36 @@ configure_log_rotation() {
 CONF
 }
 
+# Here and not in a container: none of them may run anything in another one.
+configure_git_gc() {
+  local unit=/etc/systemd/system/foundation-git-gc
+  replace "$unit.service" 0644 <<'UNIT'
+[Unit]
+Description=Pack the repositories of the forge while no backup reads them
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/lib/foundation/forgejo-gc
+UNIT
+  replace "$unit.timer" 0644 <<'UNIT'
+[Unit]
+Description=Pack the repositories of the forge every night
+
+[Timer]
+OnCalendar=*-*-* 03:30:00
+RandomizedDelaySec=15min
+
+[Install]
+WantedBy=timers.target
+UNIT
+  if ! is_applied git-gc; then
+    systemctl daemon-reload
+    systemctl enable --quiet --now foundation-git-gc.timer ||
+      fail 9 "the timer of git gc does not start" "on the VM: systemctl status foundation-git-gc.timer"
+    applied git-gc "$unit.service" "$unit.timer"
+  fi
+}
+
 # Tells this VM from the one that was here before it and the one that may come after it.
 create_id() {
   [ -s /etc/foundation/vm-id ] || head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' | replace /etc/foundation/vm-id 0600
@@ -158,6 +210,7 @@ main() {
   configure_docker
   configure_firewall "$2"
   configure_log_rotation
+  configure_git_gc
   if [ "$1" != root ] && ! id -nG "$1" | grep -qw docker; then usermod -aG docker "$1"; fi
   echo ready
 }

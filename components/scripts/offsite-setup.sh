@@ -8,6 +8,7 @@ setup_offsite() {
   bash -c "$offsite" offsite check "$1" "$2"
   printf '%s\n' "$offsite" | replace "$script" 0755
   install_packages
+  systemctl reset-failed docker docker.socket 2>/dev/null || true
   systemctl is-active --quiet docker || systemctl start docker ||
     fail 9 "Docker does not start" "on the offsite: journalctl -u docker -n 50"
   systemctl is-enabled --quiet docker || systemctl enable --quiet docker

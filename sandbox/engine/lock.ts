@@ -2,11 +2,11 @@ import { mkdirSync, readFileSync, readlinkSync, renameSync, rmSync, writeFileSyn
 import { dirname } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { EXIT, UserError } from "../../errors.ts";
+import { findProcess } from "../processes.ts";
 
 /** Which process holds a lock. Process ids are used again, above all in containers; the start time tells them apart. */
 interface Holder {
   readonly pid: number;
-  /** clock ticks after boot, from /proc */
   readonly startedAt: string;
 }
 
@@ -41,7 +41,7 @@ function createLock(path: string, me: Holder): boolean {
 
 function refuseIfHeld(path: string, statePath: string): void {
   const holder = readLock(path);
-  if (holder && startTime(holder.pid) === holder.startedAt) throw held(statePath, holder.pid);
+  if (holder && findProcess(holder.pid)?.startedAt === holder.startedAt) throw held(statePath, holder.pid);
 }
 
 /** Several processes may find the same dead holder: the last one to put its name there has the lock, the others see it. */
@@ -76,15 +76,5 @@ function same(holder: Holder | undefined, me: Holder): boolean {
 
 function thisProcess(): Holder {
   const pid = Number(readlinkSync("/proc/self"));
-  return { pid, startedAt: startTime(pid) ?? "" };
-}
-
-/** Field 22 of /proc/PID/stat; the second field, a name in parentheses, may itself hold spaces and parentheses. */
-function startTime(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "utf8");
-    return stat.slice(stat.lastIndexOf(")") + 2).split(" ")[19];
-  } catch {
-    return undefined;
-  }
+  return { pid, startedAt: findProcess(pid)?.startedAt ?? "" };
 }

@@ -51,7 +51,13 @@ describe("what is backed up", () => {
         url: "rest:https://198.51.100.9:8000/foundation-0123456789abcdef/",
         username: "foundation-0123456789abcdef",
       },
-      endpoints: { postgres: "postgres:5432", s3: "http://rustfs:9000", vault: "http://vault:8200" },
+      endpoints: {
+        postgres: "postgres:5432",
+        s3: "http://rustfs:9000",
+        vault: "http://vault:8200",
+        forge: "http://forgejo:3000",
+      },
+      canary: { account: "foundation-backup", repository: "canary" },
       s3Region: "us-east-1",
       buckets: ["forgejo"],
       trees: [

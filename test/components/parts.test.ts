@@ -94,7 +94,8 @@ describe("a script on the VM", () => {
           dialErrorLimit: 5,
           perDialTimeout: 15,
         },
-        create: "timeout 9 /usr/local/lib/foundation/forgejo-admin operator",
+        create:
+          "timeout 9 flock --close /run/foundation-forgejo-admin.lock /usr/local/lib/foundation/forgejo-admin operator",
         stdin: "password\n",
         triggers: [digest("forgejo-admin script\n"), "x"],
         logging: "none",
@@ -144,7 +145,8 @@ describe("delivered files", () => {
     expect(resource).toMatchObject({
       name: "vault-files",
       inputs: {
-        create: "timeout 60 /usr/local/lib/foundation/install-files vault 100:1000",
+        create:
+          "timeout 60 flock --close /run/foundation-install-files.lock /usr/local/lib/foundation/install-files vault 100:1000",
         stdin: "vault.hcl dWkgPSB0cnVlCg==\n",
       },
       secrets: ["connection", "stdin"],
@@ -165,7 +167,7 @@ mv -f /usr/local/lib/foundation/${name}.new /usr/local/lib/foundation/${name}
     expect(text).toBe(`host script
 
 install -d -m 0755 /usr/local/lib/foundation
-${["firewall", "forgejo-admin", "forgejo-runner", "install-files", "postgres-database", "postgres-reader", "postgres-superuser", "s3-bucket", "seed"].map(put).join("")}main "$@" </dev/null
+${["firewall", "forgejo-admin", "forgejo-gc", "forgejo-runner", "install-files", "postgres-database", "postgres-reader", "postgres-superuser", "s3-bucket", "seed"].map(put).join("")}main "$@" </dev/null
 `);
   });
 
@@ -202,6 +204,7 @@ describe("the topology", () => {
       "rustfs-backup": ["10.9.15.0/24", "10.9.15.1"],
       "vault-backup": ["10.9.16.0/24", "10.9.16.1"],
       "backup-public": ["10.9.17.0/24", "10.9.17.1"],
+      "forgejo-backup": ["10.9.18.0/24", "10.9.18.1"],
     });
   });
 

@@ -19,12 +19,14 @@ beforeAll(async () => {
 test("after a reboot everything but Vault serves without an operator", async () => {
   const { code, stderr } = await run(["docker", "restart", "--time", "180", containerOf("prod")]);
   expect(code, stderr).toBe(0);
+  const restarted = performance.now();
   const http = createHttp(context.ca);
   await until("the forge behind the web server", 120, async () => {
     const { status } = await http("GET", `https://${context.sites.git}/api/healthz`);
     return status === 200;
   });
 
+  console.log(`serving after the restart: ${((performance.now() - restarted) / 1000).toFixed(1)} s`);
   expect((await vault(["status"])).code).toBe(2);
   const results = await runChecks(chooseChecks(WITHOUT_VAULT), context);
   expect(results.filter(({ outcome }) => outcome === "failed")).toEqual([]);
@@ -32,8 +34,10 @@ test("after a reboot everything but Vault serves without an operator", async () 
 });
 
 test("one command brings Vault back", async () => {
+  const started = performance.now();
   const { code, stderr } = await vault(["unseal"]);
   expect(code, stderr).toBe(0);
+  console.log(`unsealed by one command: ${((performance.now() - started) / 1000).toFixed(1)} s`);
   expect((await vault(["status"])).code).toBe(0);
   expect((await foundation(["verify", "vault", "vault-paths"])).code).toBe(0);
 });

@@ -2,10 +2,12 @@ import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSy
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { hostInstaller } from "../../components/host.ts";
+import { asRoot, oneAtATime, type ScriptName, SCRIPTS, type Vm } from "../../components/vm.ts";
 import { EXIT } from "../../errors.ts";
 import { sshArguments, type SshTarget } from "../../ssh-target.ts";
 import { containerOf } from "../../sandbox/vm/machine.ts";
-import { engine, files, paths, readConfig, run, sandbox, writeConfig } from "./rig.ts";
+import { type Ended, engine, files, paths, readConfig, run, sandbox, writeConfig } from "./rig.ts";
 
 // A second VM, as bare as it comes, and a stack of its own that is only ever refused there.
 const directory = mkdtempSync(join(tmpdir(), "foundation-bad-input-"));
@@ -201,13 +203,43 @@ describe("before anything on the VM is changed", () => {
   });
 });
 
-describe("before anything of somebody else is touched", () => {
-  beforeAll(async () => {
-    await onBareVm(
-      "apt-get -qq update && DEBIAN_FRONTEND=noninteractive apt-get -qq -y install docker.io docker-cli >/dev/null 2>&1",
-    );
-  });
+describe("an installation of packages", () => {
+  const installer = hostInstaller(
+    Object.fromEntries(
+      SCRIPTS.map((name) => [name, readFileSync(join(paths.project, "components", "scripts", `${name}.sh`), "utf8")]),
+    ) as Record<ScriptName, string>,
+  );
 
+  /** Runs the installation as the program does; when dpkg has begun with a step, something is done on the VM. */
+  async function install(step = "none", action = "true"): Promise<Ended> {
+    // [-]: the pattern must not find its own command line.
+    const watch = `(until pgrep -f 'dpkg .*[-]-${step}' >/dev/null; do sleep 0.05; done; ${action}) & watch=$!`;
+    const command = asRoot({ target } as Vm, 900, [...oneAtATime("host"), "bash", "-s", "--", "root", "2222"]);
+    return await run(
+      ["ssh", ...sshArguments(target), `${watch}; ${command}; code=$?; kill $watch 2>/dev/null; exit $code`],
+      {
+        input: installer,
+        killOn: (line) => line === "reached",
+      },
+    );
+  }
+
+  test("that the VM did not survive is finished by the next run, whose connection may break", async () => {
+    const reset = await install("unpack", "pkill -9 apt-get; pkill -9 dpkg");
+    expect([reset.code, reset.stderr.trim().split("\n").at(-1)]).toEqual([
+      EXIT.host,
+      expect.stringMatching(/^hint: on the VM: apt-get install /) as string,
+    ]);
+    expect(await onBareVm("dpkg --audit")).not.toBe("");
+
+    expect((await install("configure", "echo reached")).code).toBeNull();
+    const last = await install();
+    expect([last.code, last.stdout], last.stderr).toEqual([0, "ready\n"]);
+    expect(await onBareVm("dpkg --audit; docker version --format '{{.Server.Os}}'")).toBe("linux\n");
+  });
+});
+
+describe("before anything of somebody else is touched", () => {
   test("a volume of another owner under our name", async () => {
     await onBareVm("docker volume create postgres-data");
     try {

@@ -2,7 +2,7 @@ import { randomInt } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Commit } from "../../backup/commit.ts";
 import type { OpenStack } from "../../cli/stack.ts";
-import { committed } from "./backup-job.ts";
+import { committed, job } from "./backup-job.ts";
 import { openVerifyContext } from "./context.ts";
 import { killAtSteps, killInSeed } from "./kills.ts";
 import { compare, type Load, lookAt, putLoad } from "./load/load.ts";
@@ -93,6 +93,13 @@ describe("a VM that is gone", () => {
     const { commit: next } = await committed();
     expect(next.snapshot).not.toBe(commit.snapshot);
     expect(next.vmId).not.toBe(commit.vmId);
+    // The run before, which no deployment waits for, has found every store as the backup has it.
+    const { rebuilt } = JSON.parse((await job("status", "--json")).stdout) as { rebuilt: unknown };
+    expect(rebuilt).toMatchObject({
+      snapshot: commit.snapshot,
+      stores: ["row", "object", "git tag", "Vault key"],
+      problems: [],
+    });
   });
 });
 

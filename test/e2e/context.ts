@@ -1,5 +1,5 @@
 import { join } from "node:path";
-import { createRun } from "../../cli/exec.ts";
+import { createAccompany, createPipe, createRun } from "../../cli/exec.ts";
 import type { Shell } from "../../cli/shell.ts";
 import { openStack, type OpenStack } from "../../cli/stack.ts";
 import { collectContext, type VerifyContext } from "../../cli/verify/context.ts";
@@ -20,6 +20,9 @@ export async function openVerifyContext(): Promise<{ stack: OpenStack; context: 
     isInteractive: false,
     columns: 120,
     run: createRun(environment, interrupted),
+    attach: () => Promise.resolve(0),
+    accompany: createAccompany(environment),
+    pipe: createPipe(environment, interrupted),
     runScript: () => Promise.resolve(0),
     print: () => undefined,
     notice: () => undefined,

@@ -5,6 +5,7 @@ import { ensure } from "../../unseal-helper/ensure.ts";
 import { rekey } from "../../unseal-helper/rekey.ts";
 import { combineShares } from "../../unseal-helper/shamir.ts";
 import type { Tools } from "../../unseal-helper/unseal.ts";
+import { takeSeed } from "./fake-seed.ts";
 import { CREDENTIALS, ENSURE, FakeWorld, MASTER_KEY, type SeededTools, type Strike } from "./fake-world.ts";
 
 // What can go wrong between a command and the world, and what must hold afterwards whatever it was.
@@ -34,6 +35,8 @@ export const SCENARIOS: readonly Scenario[] = [
     { name: "rekey", version, command: rekey },
     { name: "breakglass", version, command: breakglassCommand },
   ]),
+  // What `up` does on a new VM: the snapshot that stage 3 has put there comes into the empty Vault.
+  { name: "restore", version: "2.1.2", command: ensureCommand },
 ];
 
 export const STRIKES: readonly Strike[] = [
@@ -45,13 +48,23 @@ const ready = new Map<Scenario, FakeWorld>();
 /** A world in which the scenario's command has everything to do. */
 export async function prepare(scenario: Scenario): Promise<FakeWorld> {
   const { name, version } = scenario;
-  const world = ready.get(scenario) ?? new FakeWorld();
-  if (!ready.has(scenario)) {
-    world.vault.version = version;
-    if (name !== "ensure") await world.run(ensureCommand);
-    ready.set(scenario, world);
-  }
-  return world.copy();
+  const known = ready.get(scenario);
+  if (known) return known.copy();
+  const world = new FakeWorld();
+  world.vault.version = version;
+  if (name !== "ensure") await world.run(ensureCommand);
+  const prepared = name === "restore" ? rebuilt(world) : world;
+  ready.set(scenario, prepared);
+  return prepared.copy();
+}
+
+/** A new VM with an empty Vault, the operator's file, and a snapshot of the former one. */
+function rebuilt(former: FakeWorld): FakeWorld {
+  const world = new FakeWorld();
+  world.vault.version = former.vault.version;
+  // A token or key of the former Vault is as secret on the new VM.
+  world.vault.secrets.push(...former.vault.secrets);
+  return Object.assign(world, { file: former.file, brought: takeSeed(former) });
 }
 
 /** How many effects the command has when nothing goes wrong. */
@@ -105,7 +118,9 @@ export async function runBeside(scenario: Scenario, at: number): Promise<void> {
   }
 }
 
-async function converge({ command }: Scenario, world: FakeWorld, said: readonly string[]): Promise<void> {
+async function converge(scenario: Scenario, world: FakeWorld, said: readonly string[]): Promise<void> {
+  const { command } = scenario;
+  const expected = (await prepare(scenario)).brought?.manifest.clusterId;
   requireThat(!world.isDataWiped, "DATA WIPED");
   await world.run(ensureCommand);
   await world.run(command);
@@ -118,6 +133,7 @@ async function converge({ command }: Scenario, world: FakeWorld, said: readonly 
   await checkKeys(world);
   const { tokens, rootTokens } = world.vault.storage ?? { tokens: new Set(), rootTokens: new Set() };
   requireThat(!world.vault.sealed && world.running, "Vault is not open");
+  requireThat(expected === undefined || world.vault.storage?.clusterId === expected, "DATA WIPED: not restored");
   requireThat(world.vault.openFamilies.length === 0, "an endpoint is open");
   requireThat(world.spool === undefined, "the answer of sys/init is still on the VM");
   if (command === breakglassCommand) {

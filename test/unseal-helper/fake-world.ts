@@ -82,9 +82,9 @@ export class FakeWorld {
 
   /** Another world that is as this one is now, for a test that needs hundreds of the same. */
   copy(): FakeWorld {
-    const { file, marker, running, vault } = this;
+    const { file, marker, running, brought, vault } = this;
     const other = new FakeWorld(this.#masterKey);
-    Object.assign(other, { file, marker, running });
+    Object.assign(other, { file, marker, running, brought: structuredClone(brought) });
     const { sealed, version, storage, secrets } = vault;
     Object.assign(other.vault, { sealed, version, storage: copyStorage(storage) });
     other.vault.secrets.push(...secrets);

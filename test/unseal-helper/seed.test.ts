@@ -75,6 +75,19 @@ describe("a rebuilt VM", () => {
     }
   });
 
+  it("is finished though the run that was to start over was killed with Vault stopped and its marker gone", async () => {
+    const world = rebuilt();
+    const killAfter =
+      (name: string): Fault =>
+      (_, effect) =>
+        effect === name ? "after" : undefined;
+    await expect(world.ensure(killAfter("PUT sys/init"))).rejects.toBeInstanceOf(Killed);
+    await expect(world.ensure(killAfter("wipe"))).rejects.toBeInstanceOf(Killed);
+    expect({ running: world.running, marker: world.marker }).toEqual({ running: false, marker: undefined });
+    expect((await world.ensure()).actions).toEqual(["restored"]);
+    expectRestored(world);
+  });
+
   it("does not put an old snapshot into a Vault that somebody empties later", async () => {
     const world = rebuilt();
     await world.ensure();

@@ -1,8 +1,11 @@
 import { each, ofType, show, unlike, VAULT_PROVIDER, type Rule } from "./rule.ts";
 
 const POLICY = "vault:index/policy:Policy";
-const ROLE = "vault:appRole/authBackendRole:AuthBackendRole";
+const ROLE = "vault:generic/endpoint:Endpoint";
 const KV = "vault:kv/secretV2:SecretV2";
+
+/** The one thing that anybody may write: the mark of a backup. */
+const CANARY = "foundation/data/backup/canary";
 
 export const vaultRules: Rule[] = [
   each("vault: reached through the tunnel by AppRole, without a token", [VAULT_PROVIDER], ({ inputs }) => [
@@ -19,23 +22,33 @@ export const vaultRules: Rule[] = [
     ...(statements(String(inputs.policy)).length > 0 ? [] : ["grants nothing that can be read here"]),
     ...statements(String(inputs.policy)).flatMap(([path, capabilities]) => [
       ...capabilities
-        .filter((capability) => !["read", "list"].includes(capability))
+        .filter(
+          (capability) => !["read", "list", ...(path === CANARY ? ["create", "update"] : [])].includes(capability),
+        )
         .map((capability) => `${capability} on ${path}`),
-      ...(/^foundation\/(data|metadata)\/([\w-]+\/)?\*$|^sys\/storage\/raft\/snapshot$/.test(path)
+      ...(path === CANARY || /^foundation\/(data|metadata)\/([\w-]+\/)?\*$|^sys\/storage\/raft\/snapshot$/.test(path)
         ? []
         : [`path ${path}`]),
     ]),
   ]),
-  each("vault: an AppRole has its own policy and short tokens", [ROLE], ({ inputs }) => [
-    ...unlike(inputs, { tokenPolicies: [inputs.roleName], backend: "approle" }),
-    ...([inputs.tokenTtl, inputs.tokenMaxTtl].every((seconds) => Number(seconds) > 0 && Number(seconds) <= 86_400)
-      ? []
-      : [`tokens of ${show(inputs.tokenTtl)} s, at most ${show(inputs.tokenMaxTtl)} s`]),
+  each("vault: an AppRole has its own policy and short tokens", [ROLE], ({ name, inputs }) => {
+    const role = JSON.parse(String(inputs.dataJson)) as Record<string, unknown>;
+    return [
+      ...unlike({ name: `approle-${roleName(inputs)}` }, { name }),
+      ...unlike(role, { token_policies: [roleName(inputs)] }),
+      ...([role.token_ttl, role.token_max_ttl].every((seconds) => Number(seconds) > 0 && Number(seconds) <= 86_400)
+        ? []
+        : [`tokens of ${show(role.token_ttl)} s, at most ${show(role.token_max_ttl)} s`]),
+    ];
+  }),
+  each("vault: what is written by path is an AppRole, and is not read back", [ROLE], ({ inputs }) => [
+    ...unlike(inputs, { disableRead: true }),
+    ...(/^auth\/approle\/role\/[\w-]+$/.test(String(inputs.path)) ? [] : [`path ${show(inputs.path)}`]),
   ]),
   {
     name: "vault: every AppRole is one that the helper gives a secret id",
     check: (run) => {
-      const roles = ofType(run, ROLE).map(({ inputs }) => String(inputs.roleName));
+      const roles = ofType(run, ROLE).map(({ inputs }) => roleName(inputs));
       const ensure = run.resources.find(({ name }) => name === "vault-ensure");
       const [, list] = / --readers (\S+)$/.exec(String(ensure?.inputs.create)) ?? [];
       return show(list?.split(",").toSorted()) === show(roles.toSorted())
@@ -44,6 +57,10 @@ export const vaultRules: Rule[] = [
     },
   },
 ];
+
+function roleName(inputs: Record<string, unknown>): string {
+  return String(inputs.path).split("/").at(-1) ?? "";
+}
 
 function isAppRole(authLogin: string): boolean {
   const { path, parameters } = JSON.parse(authLogin) as { path?: string; parameters?: Record<string, string> };
