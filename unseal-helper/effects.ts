@@ -7,6 +7,8 @@ export interface VaultRequest {
   readonly path: string;
   readonly token?: string;
   readonly body?: object;
+  /** how long to wait for the answer; 30 by default */
+  readonly timeoutSeconds?: number;
 }
 
 export interface VaultResponse {

@@ -66,6 +66,8 @@ async function isLoaded(tools: Tools, args: RestoreArgs): Promise<boolean> {
   await effects.startVault();
   const found = await effects.readMarker();
   if (found?.split(" ")[1] === "RESTORE") {
+    // A Vault that was left in the middle of it may answer nobody until it is started anew.
+    await effects.restartVault();
     if (await holdsSnapshot(tools, args, found)) {
       if (found !== marker(args, "RESTORE")) throw otherSnapshot(found);
       effects.log("vault: an earlier run has loaded this snapshot; finishing it");

@@ -35,7 +35,7 @@ export function sshAgent(open: () => Connection, unreachable: (code: number, std
 /**
  * Sends one request and reads the whole answer.
  *
- * @throws VaultUnavailable where the connection breaks or nothing comes for 30 s; what the agent's connection throws
+ * @throws VaultUnavailable where the connection breaks or no answer comes in time; what the agent's connection throws
  */
 export async function sendRequest(agent: Agent, vaultRequest: VaultRequest): Promise<VaultResponse> {
   try {
@@ -43,11 +43,13 @@ export async function sendRequest(agent: Agent, vaultRequest: VaultRequest): Pro
   } catch (error) {
     if (error instanceof UserError) throw error;
     const { code, message, name } = error as NodeJS.ErrnoException;
-    throw new VaultUnavailable(name === "AbortError" ? `no answer for ${TIMEOUT_SECONDS} s` : (code ?? message));
+    const { timeoutSeconds = TIMEOUT_SECONDS } = vaultRequest;
+    throw new VaultUnavailable(name === "AbortError" ? `no answer for ${timeoutSeconds} s` : (code ?? message));
   }
 }
 
-function exchange(agent: Agent, { method, path, token, body }: VaultRequest): Promise<VaultResponse> {
+function exchange(agent: Agent, request: VaultRequest): Promise<VaultResponse> {
+  const { method, path, token, body, timeoutSeconds = TIMEOUT_SECONDS } = request;
   const payload = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
   const headers: Record<string, string | number> = { "X-Vault-Request": "true" };
   if (token !== undefined) headers["X-Vault-Token"] = token;
@@ -55,7 +57,7 @@ function exchange(agent: Agent, { method, path, token, body }: VaultRequest): Pr
     headers["Content-Type"] = "application/json";
     headers["Content-Length"] = payload.length;
   }
-  const signal = AbortSignal.timeout(TIMEOUT_SECONDS * 1000);
+  const signal = AbortSignal.timeout(timeoutSeconds * 1000);
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest(
       { agent, host: "127.0.0.1", port: 8200, method, path: `/v1/${path}`, headers, signal },

@@ -17,6 +17,9 @@ export interface SealStatus {
   readonly clusterId: string | null;
 }
 
+/** For questions that are asked again and again: one that Vault leaves open must not use up the time of all. */
+const QUESTION_SECONDS = 5;
+
 /** The calls of Vault's API that the helper needs, on Vault 1.21 and 2.x alike. */
 export class VaultClient {
   readonly #send: Effects["requestVault"];
@@ -27,7 +30,7 @@ export class VaultClient {
 
   async sealStatus(): Promise<SealStatus> {
     const path = "sys/seal-status";
-    const response = await this.#send({ method: "GET", path });
+    const response = await this.#send({ method: "GET", path, timeoutSeconds: QUESTION_SECONDS });
     // Vault answers 5xx for a moment while its storage comes up.
     if (response.status >= 500) throw new VaultUnavailable(`${path}: ${refusal(response)}`);
     return sealStatus(accepted(path, response));
@@ -35,7 +38,7 @@ export class VaultClient {
 
   /** Whether it is unsealed and leads its (one-node) cluster, so that it takes requests. */
   async isActive(): Promise<boolean> {
-    return (await this.#send({ method: "GET", path: "sys/health" })).status === 200;
+    return (await this.#send({ method: "GET", path: "sys/health", timeoutSeconds: QUESTION_SECONDS })).status === 200;
   }
 
   /** Drops shares that were entered before. It is a request of its own: with `key` beside it, Vault ignores the key. */

@@ -47,6 +47,8 @@ export class FakeVault {
   version = "0.0.0";
   /** what it answers without a token from version 2 on; of its configuration, so it survives restarts */
   openFamilies: string[] = [];
+  /** answers nothing until it is started anew */
+  hangs = false;
   /** what snapshot-force puts in the place of everything */
   snapshot: Storage | undefined;
   readonly #ceremonies = new FakeCeremonies(this.secrets);
@@ -54,6 +56,7 @@ export class FakeVault {
   /** A container start: nothing in memory survives. */
   restart(): void {
     this.sealed = true;
+    this.hangs = false;
     this.entered = [];
     this.#ceremonies.reset();
   }

@@ -160,6 +160,7 @@ export class FakeWorld {
       requestVault: (request) =>
         effect(`${request.method} ${request.path}`, () => {
           if (!this.running) throw new VaultUnavailable("connection refused");
+          if (this.vault.hangs) throw new VaultUnavailable("no answer for 5 s");
           return structuredClone(this.vault.answer(request));
         }),
       readMarker: () => effect("read marker", () => this.marker),

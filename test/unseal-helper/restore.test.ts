@@ -139,6 +139,15 @@ describe("restore", { timeout: 60_000 }, () => {
     }
   });
 
+  it("killed while Vault took the snapshot in is finished though Vault has answered nobody since", async () => {
+    const world = empty();
+    await expect(
+      world.run(restore, (_, name) => (name === "POST sys/storage/raft/snapshot-force" ? "after" : undefined)),
+    ).rejects.toThrow(Killed);
+    world.vault.hangs = true;
+    await finish(world);
+  });
+
   it("finishes what a killed run had loaded, and keeps what was written into it since", async () => {
     const world = empty();
     await expect(world.run(restore, (_, name) => (name === "restart" ? "after" : undefined))).rejects.toThrow(Killed);
