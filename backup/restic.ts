@@ -33,6 +33,8 @@ export function resticEnvironment(repository: Repository): Record<string, string
     RESTIC_PASSWORD_FILE: repository.passwordFile,
     RESTIC_CACERT: repository.caFile,
     RESTIC_CACHE_DIR: repository.cacheDirectory,
+    // Packs under way, of 16 MiB each: more than fits into the memory of /tmp as soon as the line is slow.
+    TMPDIR: repository.cacheDirectory,
     // Status lines of --json, in seconds between them: 2.
     RESTIC_PROGRESS_FPS: "0.5",
   };

@@ -153,6 +153,7 @@ describe("restic", () => {
       RESTIC_PASSWORD_FILE: "/f",
       RESTIC_CACERT: "/c",
       RESTIC_CACHE_DIR: "/d",
+      TMPDIR: "/d",
       RESTIC_PROGRESS_FPS: "0.5",
     });
   });
