@@ -73,7 +73,10 @@ async function up(shell: Shell, options: UpOptions, rest: readonly string[]): Pr
     }
   }
   shell.exitWith(code === EXIT.ok && !isSafe ? EXIT.attention : code);
-  if (code === EXIT.ok) await sayWhatIsNext(shell, stack, options, (performance.now() - started) / 1000);
+  if (code !== EXIT.ok) return;
+  shell.notice(`up: deployed in ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  // The sandbox goes on by itself.
+  if (options.embeddedState === undefined) await sayWhatIsNext(shell, stack, options);
 }
 
 /** @returns whether the VM is fit; what is wrong with it has been said */
@@ -117,14 +120,14 @@ async function keepSafe(shell: Shell, stack: OpenStack, options: UpOptions): Pro
   }
 }
 
-async function sayWhatIsNext(shell: Shell, stack: OpenStack, options: UpOptions, seconds: number): Promise<void> {
+async function sayWhatIsNext(shell: Shell, stack: OpenStack, options: UpOptions): Promise<void> {
   const files = [stack.keyFile, join(dirname(stack.keyFile), sharesName(stack.name)), stackFilePath(shell, options)];
   const inside = files.map((file) => relative(shell.projectDirectory, file)).filter((file) => !file.startsWith(".."));
   const status = ["-C", shell.projectDirectory, "status", "--porcelain", "--", ...inside];
   // Without a path, git would tell of the whole tree.
   const stdout = inside.length === 0 ? "" : (await shell.run("git", status)).stdout;
   const changed = stdout.split("\n").flatMap((line) => (line === "" ? [] : [line.slice(3)]));
-  shell.notice(`up: deployed in ${seconds.toFixed(0)} s; next:`);
+  shell.notice("next:");
   if (changed.length > 0) shell.notice(`    git add ${changed.join(" ")} && git commit -m "Deploy ${stack.name}"`);
   shell.notice(`    npx foundation verify --stack ${stack.name}`);
 }

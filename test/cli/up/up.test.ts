@@ -43,6 +43,7 @@ beforeAll(async () => {
     path: join(root, "keys", "prod.key.json"),
     stack: "prod",
     passphrase: Buffer.from(passphrase),
+    scryptCost: 2,
   });
 });
 afterAll(() => rmSync(root, { recursive: true }));
@@ -108,7 +109,7 @@ test("the lock is held while pulumi deploys, the kit goes to both hosts, and wha
   expect([exitCode, stderr]).toEqual([
     EXIT.ok,
     expect.stringMatching(
-      /^(kit: .* changed and not committed; .*\n)?kit: no share file yet \(.*\)\nup: deployed in \d+ s; next:\n {4}npx foundation verify --stack prod\n$/,
+      /^(kit: .* changed and not committed; .*\n)?kit: no share file yet \(.*\)\nup: deployed in \d+ s\nnext:\n {4}npx foundation verify --stack prod\n$/,
     ),
   ]);
   expect(read("argv")).toBe(`up --stack prod --config-file ${at("config.yaml")} --yes --target urn:x --diff\n`);
