@@ -107,7 +107,13 @@ async function unseal(shell: Shell, { name, keyFile, config }: OpenStack): Promi
 async function keepSafe(shell: Shell, stack: OpenStack, options: UpOptions): Promise<boolean> {
   const warning = offsiteWarning(stack.config);
   if (warning !== undefined) shell.notice(`warning: up: ${warning}`);
-  if (stack.config.offsite === "none") return true;
+  const { offsite } = stack.config;
+  if (offsite === "none") return true;
+  // Pulumi encrypts it in the file that this is read from.
+  if ("repository" in offsite && offsite.secretAccessKey !== undefined) {
+    shell.notice("warning: up: foundation:offsite.secretAccessKey stands in clear in the stack's configuration");
+    shell.notice("hint: pulumi config set --path --secret foundation:offsite.secretAccessKey");
+  }
   const source = { configFile: stackFilePath(shell, options) };
   const state = options.embeddedState === undefined ? {} : { stateFile: options.embeddedState };
   try {

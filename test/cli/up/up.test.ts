@@ -134,6 +134,22 @@ test("without an offsite: a warning, no lock, no kit", async () => {
   expect([read("lock-was"), kits()]).toEqual(["free\n", 0]);
 });
 
+test("a repository elsewhere: what it does not promise, a key in clear, and the kit on the VM alone", async () => {
+  const repository = "s3:https://s3.example.net/bucket";
+  writeConfig({ repository, accessKeyId: "AKIA123", secretAccessKey: "key-of-the-bucket" });
+  const { exitCode, stderr } = await up("--yes");
+  expect([exitCode, kits()]).toEqual([EXIT.ok, 1]);
+  expect(stderr).toContain(
+    `warning: up: offsite is ${repository}: it is not append-only, whoever has the VM can delete the backups
+warning: up: foundation:offsite.secretAccessKey stands in clear in the stack's configuration
+hint: pulumi config set --path --secret foundation:offsite.secretAccessKey
+`,
+  );
+  expect(stderr).toContain(`kit: ${repository} keeps nothing in clear: keep a clone with the key file elsewhere\n`);
+  writeConfig({ repository, accessKeyId: "AKIA123", secretAccessKey: { secure: "v1:abc" } });
+  expect((await up("--yes")).stderr).not.toContain("in clear in the stack's");
+});
+
 test("a deployment that fails has pulumi's exit code, no kit is sent, and the lock is free", async () => {
   writeFileSync(at("code"), "1");
   expect(await up("--yes")).toEqual({ exitCode: EXIT.failed, stdout: "", stderr: "" });
