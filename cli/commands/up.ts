@@ -93,14 +93,17 @@ async function prepare(shell: Shell, stack: OpenStack): Promise<boolean> {
 
 // The program initialises Vault, and unseals one that it has replaced; one that was sealed by a reboot it does not look at.
 async function unseal(shell: Shell, { name, keyFile, config }: OpenStack): Promise<void> {
-  const directory = dirname(keyFile);
-  if (!existsSync(join(directory, sharesName(name)))) return;
+  const keys = dirname(keyFile);
+  if (!existsSync(join(keys, sharesName(name)))) return;
   const { user, address, port, hostKey } = config.host;
   const target = ["--host", `${user}@${address}:${String(port)}`, "--host-key", hostKey];
-  const argv = ["unseal", "--stack", name, "--keys", directory, ...target];
-  const code = await shell.runScript("unseal-helper/main.ts", argv);
-  const isOfTheProgram: readonly number[] = [EXIT.ok, EXIT.uninitialised, EXIT.halfDone];
-  if (!isOfTheProgram.includes(code)) shell.notice("up: Vault stays as it is; the rest is deployed all the same");
+  const helper = "unseal-helper/main.ts";
+  const options = ["--stack", name, "--keys", keys, ...target];
+  const status = await shell.run("node", [join(shell.projectDirectory, helper), "status", ...options]);
+  if (status.exitCode !== EXIT.attention) return;
+  shell.notice("up: Vault is sealed");
+  if ((await shell.runScript(helper, ["unseal", ...options])) === EXIT.ok) return;
+  shell.notice("up: Vault stays sealed; the rest is deployed all the same");
 }
 
 /** @returns false where the kit is not in place, which has been said */
