@@ -73,7 +73,7 @@ const WRITERS: Readonly<Record<Part, Writer>> = {
       await restoreDirectory(extractor, { snapshot, source: tree.path, target });
       await restoreRefs(refs, join(target, tree.git ?? ""));
     }
-    await rm(refs, { recursive: true });
+    await rm(refs, { recursive: true, force: true });
   },
   postgres: async (extractor, commit, directory) => {
     const source = join(extractor.layout.stage, "pg");
@@ -126,13 +126,14 @@ async function restoreOne(
   const source = join(tree?.path ?? "", tree?.git ?? "", name);
   await restoreDirectory(extractor, { snapshot, source, target });
   await restoreRepository(manifest, target);
-  await rm(refs, { recursive: true });
+  await rm(refs, { recursive: true, force: true });
 }
 
 /** @returns directory of the manifests */
 async function restoreManifests(extractor: Extractor, snapshot: string, directory: string): Promise<string> {
   const target = join(directory, ".refs");
-  await restoreDirectory(extractor, { snapshot, source: extractor.layout.refs, target });
+  // A forge without a repository has none.
+  await restoreDirectory(extractor, { snapshot, source: extractor.layout.refs, target, isOptional: true });
   return target;
 }
 

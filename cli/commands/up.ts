@@ -73,7 +73,10 @@ async function up(shell: Shell, options: UpOptions, rest: readonly string[]): Pr
     }
   }
   shell.exitWith(code === EXIT.ok && !isSafe ? EXIT.attention : code);
-  if (code === EXIT.ok) await sayWhatIsNext(shell, stack, options, (performance.now() - started) / 1000);
+  if (code !== EXIT.ok) return;
+  shell.notice(`up: deployed in ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  // The sandbox goes on by itself.
+  if (options.embeddedState === undefined) await sayWhatIsNext(shell, stack, options);
 }
 
 /** @returns whether the VM is fit; what is wrong with it has been said */
@@ -90,21 +93,30 @@ async function prepare(shell: Shell, stack: OpenStack): Promise<boolean> {
 
 // The program initialises Vault, and unseals one that it has replaced; one that was sealed by a reboot it does not look at.
 async function unseal(shell: Shell, { name, keyFile, config }: OpenStack): Promise<void> {
-  const directory = dirname(keyFile);
-  if (!existsSync(join(directory, sharesName(name)))) return;
+  const keys = dirname(keyFile);
+  if (!existsSync(join(keys, sharesName(name)))) return;
   const { user, address, port, hostKey } = config.host;
   const target = ["--host", `${user}@${address}:${String(port)}`, "--host-key", hostKey];
-  const argv = ["unseal", "--stack", name, "--keys", directory, ...target];
-  const code = await shell.runScript("unseal-helper/main.ts", argv);
-  const isOfTheProgram: readonly number[] = [EXIT.ok, EXIT.uninitialised, EXIT.halfDone];
-  if (!isOfTheProgram.includes(code)) shell.notice("up: Vault stays as it is; the rest is deployed all the same");
+  const helper = "unseal-helper/main.ts";
+  const options = ["--stack", name, "--keys", keys, ...target];
+  const status = await shell.run("node", [join(shell.projectDirectory, helper), "status", ...options]);
+  if (status.exitCode !== EXIT.attention) return;
+  shell.notice("up: Vault is sealed");
+  if ((await shell.runScript(helper, ["unseal", ...options])) === EXIT.ok) return;
+  shell.notice("up: Vault stays sealed; the rest is deployed all the same");
 }
 
 /** @returns false where the kit is not in place, which has been said */
 async function keepSafe(shell: Shell, stack: OpenStack, options: UpOptions): Promise<boolean> {
   const warning = offsiteWarning(stack.config);
   if (warning !== undefined) shell.notice(`warning: up: ${warning}`);
-  if (stack.config.offsite === "none") return true;
+  const { offsite } = stack.config;
+  if (offsite === "none") return true;
+  // Pulumi encrypts it in the file that this is read from.
+  if ("repository" in offsite && offsite.secretAccessKey !== undefined) {
+    shell.notice("warning: up: foundation:offsite.secretAccessKey stands in clear in the stack's configuration");
+    shell.notice("hint: pulumi config set --path --secret foundation:offsite.secretAccessKey");
+  }
   const source = { configFile: stackFilePath(shell, options) };
   const state = options.embeddedState === undefined ? {} : { stateFile: options.embeddedState };
   try {
@@ -117,14 +129,14 @@ async function keepSafe(shell: Shell, stack: OpenStack, options: UpOptions): Pro
   }
 }
 
-async function sayWhatIsNext(shell: Shell, stack: OpenStack, options: UpOptions, seconds: number): Promise<void> {
+async function sayWhatIsNext(shell: Shell, stack: OpenStack, options: UpOptions): Promise<void> {
   const files = [stack.keyFile, join(dirname(stack.keyFile), sharesName(stack.name)), stackFilePath(shell, options)];
   const inside = files.map((file) => relative(shell.projectDirectory, file)).filter((file) => !file.startsWith(".."));
   const status = ["-C", shell.projectDirectory, "status", "--porcelain", "--", ...inside];
   // Without a path, git would tell of the whole tree.
   const stdout = inside.length === 0 ? "" : (await shell.run("git", status)).stdout;
   const changed = stdout.split("\n").flatMap((line) => (line === "" ? [] : [line.slice(3)]));
-  shell.notice(`up: deployed in ${seconds.toFixed(0)} s; next:`);
+  shell.notice("next:");
   if (changed.length > 0) shell.notice(`    git add ${changed.join(" ")} && git commit -m "Deploy ${stack.name}"`);
   shell.notice(`    npx foundation verify --stack ${stack.name}`);
 }

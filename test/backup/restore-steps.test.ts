@@ -203,6 +203,17 @@ describe("a part that is taken out", () => {
     expect(content).toHaveLength(4);
   });
 
+  it("is the files of a forge that has no repository yet", async () => {
+    rmSync(join(directory, "snapshots", ID, paths.refs), { recursive: true });
+    rmSync(join(directory, "snapshots", ID, "sources/forgejo/git"), { recursive: true });
+    held("/sources/forgejo/jwt/private.pem", "key");
+    await take({ part: "forgejo" }).result;
+    expect(readFileSync(join(out("forgejo-abababab"), "forgejo-data/jwt/private.pem"), "utf8")).toBe("key");
+    await expect(take({ part: "repo", repository: "ops/deploy" }).result).rejects.toThrow(
+      "restore: there is no repository ops/deploy in this backup",
+    );
+  });
+
   it("is only described in a dry run", async () => {
     const { asked, result } = take({ part: "s3" }, true);
     expect((await result).content).toEqual(["forgejo: 2 objects, 7 bytes"]);

@@ -26,6 +26,12 @@ describe("what is backed up", () => {
     });
   });
 
+  it("is rendered as a plan that the job accepts, for a repository elsewhere too", () => {
+    const offsite = { url: "s3:https://s3.example.net/bucket/foundation", username: "AKIA/1+2=", region: "eu-1" };
+    const about = { owner: "0123456789abcdef", vmId: "8f14e45fceea167a5a36dedd4bea2543", everyMinutes: 15 };
+    expect(parsePlan("plan.json", backupPlan({ ...about, offsite, sources: SOURCES })).offsite).toEqual(offsite);
+  });
+
   it("is rendered as a plan that the job accepts", () => {
     const plan = backupPlan({
       owner: "0123456789abcdef",

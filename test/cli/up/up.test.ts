@@ -43,6 +43,7 @@ beforeAll(async () => {
     path: join(root, "keys", "prod.key.json"),
     stack: "prod",
     passphrase: Buffer.from(passphrase),
+    scryptCost: 2,
   });
 });
 afterAll(() => rmSync(root, { recursive: true }));
@@ -108,7 +109,7 @@ test("the lock is held while pulumi deploys, the kit goes to both hosts, and wha
   expect([exitCode, stderr]).toEqual([
     EXIT.ok,
     expect.stringMatching(
-      /^(kit: .* changed and not committed; .*\n)?kit: no share file yet \(.*\)\nup: deployed in \d+ s; next:\n {4}npx foundation verify --stack prod\n$/,
+      /^(kit: .* changed and not committed; .*\n)?kit: no share file yet \(.*\)\nup: deployed in \d+ s\nnext:\n {4}npx foundation verify --stack prod\n$/,
     ),
   ]);
   expect(read("argv")).toBe(`up --stack prod --config-file ${at("config.yaml")} --yes --target urn:x --diff\n`);
@@ -131,6 +132,22 @@ test("without an offsite: a warning, no lock, no kit", async () => {
     expect.stringContaining("warning: up: offsite is none: there is no backup outside this VM\nup: deployed in "),
   ]);
   expect([read("lock-was"), kits()]).toEqual(["free\n", 0]);
+});
+
+test("a repository elsewhere: what it does not promise, a key in clear, and the kit on the VM alone", async () => {
+  const repository = "s3:https://s3.example.net/bucket";
+  writeConfig({ repository, accessKeyId: "AKIA123", secretAccessKey: "key-of-the-bucket" });
+  const { exitCode, stderr } = await up("--yes");
+  expect([exitCode, kits()]).toEqual([EXIT.ok, 1]);
+  expect(stderr).toContain(
+    `warning: up: offsite is ${repository}: it is not append-only, whoever has the VM can delete the backups
+warning: up: foundation:offsite.secretAccessKey stands in clear in the stack's configuration
+hint: pulumi config set --path --secret foundation:offsite.secretAccessKey
+`,
+  );
+  expect(stderr).toContain(`kit: ${repository} keeps nothing in clear: keep a clone with the key file elsewhere\n`);
+  writeConfig({ repository, accessKeyId: "AKIA123", secretAccessKey: { secure: "v1:abc" } });
+  expect((await up("--yes")).stderr).not.toContain("in clear in the stack's");
 });
 
 test("a deployment that fails has pulumi's exit code, no kit is sent, and the lock is free", async () => {
