@@ -18,11 +18,10 @@ import { probeOffsite } from "./probe.ts";
 import { Progress } from "./progress.ts";
 import { parsePackedRefs } from "./refs.ts";
 import { restoreRefs } from "./restore-git.ts";
+import { requireRoom } from "./room.ts";
 
 /** A whole restore of a large set over a slow line. */
 const RESTORE_SECONDS = 12 * 3600;
-/** More than this much of what is restored has to be free before. */
-const ROOM = 1.2;
 /** restic's own words for trouble that is not the backup's. */
 const NOT_THE_BACKUP = /no space left|connection (refused|reset)|i\/o timeout|no such host|network is unreachable|EOF/i;
 
@@ -106,19 +105,7 @@ async function findNewest({ job }: Drill) {
 }
 
 async function restore({ job, directory, restored }: Drill, commit: Commit) {
-  const stats = await job.restic.run(["stats", "--no-lock", "--json", "--mode", "restore-size", commit.snapshot], {
-    timeoutSeconds: 600,
-  });
-  const { total_size: bytes, total_file_count: files } = JSON.parse(stats.stdout) as Record<string, number>;
-  const total = bytes ?? 0;
-  const free = await job.effects.freeBytes(directory);
-  if (free < total * ROOM) {
-    throw new UserError(
-      `drill: no room: ${String(Math.ceil((total * ROOM) / 2 ** 20))} MiB needed, ${String(Math.floor(free / 2 ** 20))} MiB free`,
-      "make room on the VM, or drill from scratch on another one",
-      EXIT.host,
-    );
-  }
+  const { bytes: total, files } = await requireRoom(job, "drill", commit.snapshot, directory);
   const progress = new Progress(job.effects, "restore", total);
   const onLine = (line: string) => {
     const restoredBytes = /"bytes_restored":(\d+)/.exec(line)?.[1];
@@ -129,7 +116,7 @@ async function restore({ job, directory, restored }: Drill, commit: Commit) {
     if (!(error instanceof UserError) || !NOT_THE_BACKUP.test(error.message)) throw error;
     throw new UserError(error.message, error.hint, EXIT.unreachable);
   });
-  return { detail: `${String(files ?? 0)} files, ${String(total)} bytes`, problems: [], value: total };
+  return { detail: `${String(files)} files, ${String(total)} bytes`, problems: [], value: total };
 }
 
 async function checkGit({ job, restored, held }: Drill, commit: Commit) {

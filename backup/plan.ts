@@ -33,8 +33,15 @@ const schema = z.strictObject({
   vmId: z.string().regex(/^[0-9a-f]{32}$/, "is not the id of a VM"),
   everyMinutes: z.int().min(1).max(1440),
   offsite: z.strictObject({
-    url: z.string().regex(/^rest:https:\/\/[\w.:[\]-]+\/[\w-]+\/$/, "is not rest:https://HOST:PORT/USER/"),
-    username: z.string().regex(/^[\w-]+$/, "is not a user name"),
+    url: z
+      .string()
+      .regex(
+        /^(rest:https:\/\/[\w.:[\]-]+\/[\w-]+\/|s3:https?:\/\/[\w.:-]+(\/[\w.-]+)+)$/,
+        "is not rest:https://HOST:PORT/USER/ or s3:https://HOST/BUCKET/PATH",
+      ),
+    /** of the REST server, or the access key id */
+    username: z.string().regex(/^[\w+/=.-]+$/, "is not a user name"),
+    region: z.string().optional(),
   }),
   endpoints: z.strictObject({
     /** HOST:PORT */

@@ -11,6 +11,7 @@ import { dumpDatabases, readLayout, writeDatabaseCanary, type CapturedDatabases 
 import { probeOffsite } from "./probe.ts";
 import { Progress, size } from "./progress.ts";
 import { captureRefs, type CapturedRefs } from "./refs.ts";
+import { requireOwnRepository } from "./repository.ts";
 import { backupArguments, commitArguments, explain, isIncomplete, parseSummary, type Summary } from "./restic.ts";
 import { checkRebuilt } from "./rebuilt.ts";
 import { captureVault, formerVault, type CapturedVault } from "./vault.ts";
@@ -54,7 +55,10 @@ export async function makeSet(job: Job, seconds: Timings): Promise<Committed> {
   const { effects, plan } = job;
   const started = effects.now().toISOString();
   const step = timer(job, seconds);
-  await step("offsite", () => probeOffsite(effects, job.repository, job.credentials.offsiteCa));
+  await step("offsite", async () => {
+    await probeOffsite(effects, job.repository, job.credentials.offsiteCa);
+    await requireOwnRepository(job);
+  });
   await step("space", () => prepareStage(job));
   await checkRebuilt(job);
   const vault = await step("vault", () => vaultPart(job));

@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { sourcePath } from "./backup-plan.ts";
 import type { BackupSource } from "./backup-source.ts";
 import type { PulledImage } from "./images.ts";
+import { offsiteCa, type Repository } from "./repository.ts";
 import { deliverFiles, type DeliveredFiles } from "./secret-files.ts";
 import { service } from "./service.ts";
 import { script, type Vm } from "./vm.ts";
@@ -20,7 +21,7 @@ interface BackupArgs {
   readonly plan: pulumi.Input<string>;
   /** databases that its role must be able to read */
   readonly databases: readonly string[];
-  readonly offsite: { readonly password: pulumi.Input<string>; readonly caCertificate: pulumi.Input<string> };
+  readonly offsite: Repository;
   readonly resticPassword: string;
   readonly appRole: { readonly roleId: string; readonly secretId: string };
   readonly credentials: Readonly<
@@ -76,7 +77,7 @@ function deliver(name: string, args: BackupArgs, parent: pulumi.CustomResourceOp
     "plan.json": args.plan,
     restic_password: args.resticPassword,
     offsite_password: offsite.password,
-    "offsite_ca.pem": offsite.caCertificate,
+    ...offsiteCa(offsite),
     postgres_password: credentials["backup-database-password"],
     forge_password: credentials["forgejo-backup-password"],
     s3_access_key: credentials["s3-access-key"],

@@ -1,19 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import type { SshTarget } from "../ssh-target.ts";
+import type { Repository } from "./repository.ts";
 import { bundle } from "./secret-files.ts";
 import { asRoot, oneAtATime, remote, script, type Vm } from "./vm.ts";
-
-/** What the backup needs to write to the offsite, and a rebuild to read from it. */
-export interface Repository {
-  /** as restic takes it, without credentials: `rest:https://198.51.100.9:8000/foundation-…/` */
-  readonly url: string;
-  readonly username: string;
-  /** differs from VM to VM: the offsite accepts only the one that was deployed last */
-  readonly password: pulumi.Output<string>;
-  /** PEM; the server's certificate is signed by it */
-  readonly caCertificate: pulumi.Output<string>;
-}
 
 interface OffsiteArgs {
   /** the VM whose backups it takes */

@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { AuthBackendRole } from "@pulumi/vault/approle/index.js";
+import { Endpoint } from "@pulumi/vault/generic/index.js";
 import { SecretV2 } from "@pulumi/vault/kv/index.js";
 
 interface Credentials {
@@ -69,16 +69,18 @@ export class VaultConfig extends pulumi.ComponentResource {
 
   private reader(name: string, text: string, { roleId }: Credentials, child: pulumi.CustomResourceOptions) {
     const policy = new vault.Policy(`policy-${name}`, { name, policy: text }, child);
-    new AuthBackendRole(
+    // Not an AuthBackendRole: that refuses a role that is there already, as after a rebuild without state.
+    new Endpoint(
       `approle-${name}`,
       {
-        backend: "approle",
-        roleName: name,
-        roleId,
-        tokenPolicies: [policy.name],
-        tokenTtl: 1800,
-        tokenMaxTtl: 7200,
-        tokenNoDefaultPolicy: false,
+        path: `auth/approle/role/${name}`,
+        dataJson: pulumi.jsonStringify({
+          role_id: roleId,
+          token_max_ttl: 7200,
+          token_policies: [policy.name],
+          token_ttl: 1800,
+        }),
+        disableRead: true,
       },
       child,
     );

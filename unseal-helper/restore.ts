@@ -2,6 +2,7 @@ import { EXIT, UserError } from "../errors.ts";
 import type { AppRoleCredentials } from "../keys/derive.ts";
 import { PULUMI_ROLE, verifyLogin } from "./bootstrap.ts";
 import { isCanaryAlive } from "./canary.ts";
+import { VaultUnavailable } from "./effects.ts";
 import type { Epoch } from "./share-file.ts";
 import { READER_ROLE } from "./snapshot.ts";
 import type { Canary } from "./snapshot-manifest.ts";
@@ -135,11 +136,20 @@ async function load({ effects, vault }: Tools, { path, epoch, transfer }: Restor
   await effects.restartVault();
 }
 
-const SEAL_SECONDS = 60;
+/** On a busy machine; while Vault takes a snapshot in, it may answer nothing for more than half a minute. */
+const SEAL_SECONDS = 180;
 
 async function waitForSeal({ effects, vault }: Pick<Tools, "effects" | "vault">): Promise<void> {
   const end = effects.monotonicNow() + SEAL_SECONDS * 1000;
-  while (!(await waitForVault(vault, effects)).sealed) {
+  const isSealed = async (): Promise<boolean> => {
+    try {
+      return (await vault.sealStatus()).sealed;
+    } catch (error) {
+      if (error instanceof VaultUnavailable) return false;
+      throw error;
+    }
+  };
+  while (!(await isSealed())) {
     if (effects.monotonicNow() > end) {
       throw new UserError(
         `vault: did not take the snapshot within ${SEAL_SECONDS} s`,

@@ -12,8 +12,9 @@ import {
   formatStatus,
   type ShownStatus,
 } from "../backup/format.ts";
-import { runJob, type JobResult } from "../backup/job.ts";
+import { offsiteOf, runJob, type JobResult } from "../backup/job.ts";
 import { sendKit } from "../backup/kit-transfer.ts";
+import { offsiteWarning } from "../../offsite-warning.ts";
 import type { Shell } from "../shell.ts";
 import { addStackOptions, loadStack, stackFilePath, type StackOptions } from "../stack.ts";
 
@@ -49,9 +50,12 @@ function statusCommand(shell: Shell): Command {
     .description("how the last run went and how old the newest backup is")
     .option("--metrics", "the same for Prometheus")
     .action(async (options: JsonOptions & { metrics?: true }) => {
-      const result = await runJob(shell, await loadStack(shell, options), ["status", "--json"]);
+      const stack = await loadStack(shell, options);
+      const result = await runJob(shell, stack, ["status", "--json"]);
       const format = options.metrics ? (status: ShownStatus) => renderMetrics(status).join("\n") : formatStatus;
       answer(shell, options, result, format);
+      const warning = offsiteWarning(stack.config);
+      if (warning !== undefined) shell.notice(`warning: ${warning}`);
     });
 }
 
@@ -109,11 +113,12 @@ function kitCommand(shell: Shell): Command {
   return withState(withJson(new Command("kit")))
     .description("send what a rebuild needs besides data: repository, keys, configuration, state, runbook")
     .action(async (options: JsonOptions & { state?: string }) => {
-      const kit = await sendKit(shell, await loadStack(shell, options), kitSource(shell, options));
+      const stack = await loadStack(shell, options);
+      const kit = await sendKit(shell, stack, kitSource(shell, options));
+      const where = "address" in offsiteOf(stack) ? "on the VM and the offsite" : "on the VM";
       const files = Object.keys(kit.files).length;
       if (options.json) shell.print(JSON.stringify(kit, undefined, 2));
-      else
-        shell.print(`kit: ${String(files)} files, repository at ${kit.commit.slice(0, 8)}, on the VM and the offsite`);
+      else shell.print(`kit: ${String(files)} files, repository at ${kit.commit.slice(0, 8)}, ${where}`);
     });
 }
 

@@ -34,7 +34,7 @@ describe("plan.json", () => {
     [
       "a URL that is not a REST server's",
       { ...plan, offsite: { ...plan.offsite, url: "s3:x" } },
-      "offsite.url: is not rest:https://HOST:PORT/USER/",
+      "offsite.url: is not rest:https://HOST:PORT/USER/ or s3:https://HOST/BUCKET/PATH",
     ],
     [
       "a path out of its volume",
@@ -144,7 +144,7 @@ describe("restic", () => {
       password: "p",
       passwordFile: "/f",
       caFile: "/c",
-      cacheDirectory: "/d",
+      cacheDirectory: "/v/d",
     };
     expect(resticEnvironment(repository)).toEqual({
       RESTIC_REPOSITORY: "rest:https://h/u/",
@@ -152,8 +152,9 @@ describe("restic", () => {
       RESTIC_REST_PASSWORD: "p",
       RESTIC_PASSWORD_FILE: "/f",
       RESTIC_CACERT: "/c",
-      RESTIC_CACHE_DIR: "/d",
-      TMPDIR: "/d",
+      RESTIC_CACHE_DIR: "/v/d",
+      // not /tmp, which is memory and smaller than what waits to be sent
+      TMPDIR: "/v",
       RESTIC_PROGRESS_FPS: "0.5",
     });
   });

@@ -145,7 +145,8 @@ describe("delivered files", () => {
     expect(resource).toMatchObject({
       name: "vault-files",
       inputs: {
-        create: "timeout 60 flock --close /run/foundation-install-files.lock /usr/local/lib/foundation/install-files vault 100:1000",
+        create:
+          "timeout 60 flock --close /run/foundation-install-files.lock /usr/local/lib/foundation/install-files vault 100:1000",
         stdin: "vault.hcl dWkgPSB0cnVlCg==\n",
       },
       secrets: ["connection", "stdin"],

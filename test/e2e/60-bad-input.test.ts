@@ -215,10 +215,13 @@ describe("an installation of packages", () => {
     // [-]: the pattern must not find its own command line.
     const watch = `(until pgrep -f 'dpkg .*[-]-${step}' >/dev/null; do sleep 0.05; done; ${action}) & watch=$!`;
     const command = asRoot({ target } as Vm, 900, [...oneAtATime("host"), "bash", "-s", "--", "root", "2222"]);
-    return await run(["ssh", ...sshArguments(target), `${watch}; ${command}; code=$?; kill $watch 2>/dev/null; exit $code`], {
-      input: installer,
-      killOn: (line) => line === "reached",
-    });
+    return await run(
+      ["ssh", ...sshArguments(target), `${watch}; ${command}; code=$?; kill $watch 2>/dev/null; exit $code`],
+      {
+        input: installer,
+        killOn: (line) => line === "reached",
+      },
+    );
   }
 
   test("that the VM did not survive is finished by the next run, whose connection may break", async () => {

@@ -2,27 +2,15 @@ import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Commit } from "../../backup/commit.ts";
 import type { LastRun } from "../../backup/status.ts";
+import { EXIT } from "../../errors.ts";
 import { deriveSecrets, type DerivedSecrets } from "../../keys/derive.ts";
 import { openKeyFile } from "../../keys/keyfile.ts";
 import { passphraseFrom } from "../../keys/passphrase.ts";
-import { sshArguments } from "../../ssh-target.ts";
-import { EXIT } from "../../errors.ts";
-import { files, onVm, readConfig, run, sandbox, until, vault, type Ended } from "./rig.ts";
+import { backup, job, onOffsite, restic, type RunResult } from "./backup-job.ts";
+import { files, onVm, sandbox, until, vault } from "./rig.ts";
 
 // The backup job on a running foundation: what it makes, and what it does when something is missing.
 
-type RunResult = LastRun & { readonly id?: string; readonly commit?: Commit };
-
-/** A command of the job in its container. */
-async function job(...args: string[]): Promise<Ended> {
-  const target = readConfig()["foundation:host"] as Parameters<typeof sshArguments>[0];
-  return run(["ssh", ...sshArguments(target), `docker exec backup node /opt/backup/job.mjs ${args.join(" ")}`]);
-}
-async function backup(): Promise<RunResult & { readonly code: number | null }> {
-  const { code, stdout, stderr } = await job("run", "--json");
-  if (stdout === "") throw new Error(stderr);
-  return { code, ...(JSON.parse(stdout) as RunResult) };
-}
 const sets = async (): Promise<string[]> =>
   (JSON.parse((await job("list", "--json")).stdout) as { id: string }[]).map(({ id }) => id);
 const status = async (): Promise<{ last: LastRun; healthy: boolean }> =>
@@ -34,13 +22,6 @@ const healthOf = (container: string): Promise<void> => until(`${container} is he
 async function readSecrets(): Promise<DerivedSecrets> {
   const passphrase = passphraseFrom({ PULUMI_CONFIG_PASSPHRASE_FILE: files.passphrase }, readFileSync);
   return deriveSecrets(await openKeyFile({ path: files.keyFile, passphrase }));
-}
-
-async function onOffsite(command: string): Promise<string> {
-  const target = readConfig()["foundation:offsite"] as Parameters<typeof sshArguments>[0];
-  const { code, stdout, stderr } = await run(["ssh", ...sshArguments(target), command]);
-  if (code !== 0) throw new Error(stderr);
-  return stdout;
 }
 
 beforeAll(async () => {
@@ -312,10 +293,6 @@ describe("while repositories are written to all the time", () => {
       git update-ref refs/heads/main $new; git update-ref refs/heads/b$((i % 50)) $new
       if [ $((i % 200)) = 0 ]; then git pack-refs --all; git repack -dq; fi
     done`;
-  /** restic in the job's container, with its credentials; nothing of them is in an argument. */
-  const restic = (args: string) =>
-    `docker exec backup sh -c 'export RESTIC_REPOSITORY=$(sed -n "s/.*\\"url\\": \\"\\(rest:[^\\"]*\\)\\".*/\\1/p" /etc/foundation/plan.json) RESTIC_PASSWORD_FILE=/etc/foundation/restic_password RESTIC_CACERT=/etc/foundation/offsite_ca.pem RESTIC_CACHE_DIR=/var/lib/backup/cache RESTIC_REST_PASSWORD=$(cat /etc/foundation/offsite_password) RESTIC_REST_USERNAME=$(sed -n "s/.*\\"username\\": \\"\\([^\\"]*\\)\\".*/\\1/p" /etc/foundation/plan.json); restic ${args}'`;
-
   beforeAll(async () => {
     await onVm(`docker exec forgejo mkdir -p ${REPOSITORIES}`);
     await onVm(`docker exec -i forgejo sh -c 'cat >/tmp/load.sh; sh /tmp/load.sh >/dev/null 2>&1 &'`, LOAD);

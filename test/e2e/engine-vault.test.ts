@@ -1,6 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
-import { AuthBackendRole } from "@pulumi/vault/approle/index.js";
+import { Endpoint } from "@pulumi/vault/generic/index.js";
 import { SecretV2 } from "@pulumi/vault/kv/index.js";
 import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -90,18 +90,20 @@ describe.skipIf(archive === undefined)("vault", () => {
         { name: "reader", policy: change.policy ?? 'path "engine/data/*" { capabilities = ["read"] }' },
         { provider },
       );
-      const role = new AuthBackendRole(
+      const role = new Endpoint(
         "role",
         {
-          backend: "approle",
-          roleName: "reader",
-          roleId: "reader-role",
-          tokenPolicies: [policy.name],
-          ...(change.ttl === 0 ? {} : { tokenTtl: change.ttl ?? 600 }),
+          path: "auth/approle/role/reader",
+          dataJson: pulumi.jsonStringify({
+            role_id: "reader-role",
+            token_policies: [policy.name],
+            token_ttl: change.ttl ?? 600,
+          }),
+          disableRead: true,
         },
         { provider },
       );
-      return { role: role.roleId };
+      return { role: role.path };
     };
   }
 
@@ -126,7 +128,7 @@ describe.skipIf(archive === undefined)("vault", () => {
     const first = await run(up);
     expect(failures(first)).toEqual([]);
     expect(first.changes.create).toBe(4);
-    expect(first.outputs).toEqual({ role: "reader-role" });
+    expect(first.outputs).toEqual({ role: "auth/approle/role/reader" });
     // The secret id is older than the role's policy and id, and works with both.
     expect((await login()).status).toBe(200);
     expect((await api("GET", "engine/data/app/login")).data.data).toEqual({ password: "first-password" });

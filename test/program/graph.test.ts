@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import { SERVICE_VOLUMES } from "../../components/topology.ts";
 import { IMAGES } from "../../images.ts";
 import { differences, tree } from "./differences.ts";
-import { CERTIFICATE, CONFIG, createFixture, HOST_KEY, OFFSITE, VM_ID, type Fixture } from "./fixture.ts";
+import { CERTIFICATE, CONFIG, createFixture, HOST_KEY, OFFSITE, REPOSITORY, VM_ID, type Fixture } from "./fixture.ts";
 import { CONTAINER, label, nameOf, NETWORK, ofType, REMOTE, type Run } from "./rules/rule.ts";
 
 let fixture: Fixture;
@@ -77,12 +77,12 @@ pulumi:providers:docker vm
   command:remote:Command vault-files
   docker:index/container:Container vault
 4 VaultConfig vault-config
-  vault:appRole/authBackendRole:AuthBackendRole approle-backup
-  vault:appRole/authBackendRole:AuthBackendRole approle-ci
-  vault:appRole/authBackendRole:AuthBackendRole approle-forgejo
-  vault:appRole/authBackendRole:AuthBackendRole approle-operator
-  vault:appRole/authBackendRole:AuthBackendRole approle-postgres
-  vault:appRole/authBackendRole:AuthBackendRole approle-rustfs
+  vault:generic/endpoint:Endpoint approle-backup
+  vault:generic/endpoint:Endpoint approle-ci
+  vault:generic/endpoint:Endpoint approle-forgejo
+  vault:generic/endpoint:Endpoint approle-operator
+  vault:generic/endpoint:Endpoint approle-postgres
+  vault:generic/endpoint:Endpoint approle-rustfs
   vault:index/policy:Policy policy-backup
   vault:index/policy:Policy policy-ci
   vault:index/policy:Policy policy-forgejo
@@ -355,6 +355,35 @@ describe("a change of the configuration changes what it is about and nothing els
         "VaultReady vault-ready: option dependencies",
       ],
     ],
+    [
+      "a repository that somebody else keeps",
+      REPOSITORY,
+      [
+        "+ Backup backup",
+        "+ BackupImage backup-image",
+        "+ Command backup-files",
+        "+ Command backup-image",
+        "+ Command postgres-reader",
+        "+ Command seed",
+        "+ Command seed-files",
+        "+ Container backup",
+        "+ Images backup-images",
+        "+ RemoteImage node-image",
+        "+ RemoteImage restic-image",
+        "+ SecretV2 offsite-restic",
+        "+ SecretV2 offsite-s3",
+        "+ Seed seed",
+        "+ Volume backup-data",
+        "+ Volumes backup-volumes",
+        "Command forgejo-admin: create, stdin, option dependencies, option propertyDependencies",
+        "Container forgejo: networksAdvanced",
+        "Container postgres: networksAdvanced",
+        "Container rustfs: networksAdvanced",
+        "Container vault: networksAdvanced",
+        "Forgejo forgejo: option dependencies",
+        "VaultReady vault-ready: option dependencies",
+      ],
+    ],
     ["the backup's interval", { backup: { every: "1h" } }, []],
   ];
   it.each(changes)("%s", async (_, change, expected) => {
@@ -488,6 +517,29 @@ describe("the offsite", () => {
       restic_password: `${restic.password}\n`,
       vm_id: VM_ID,
     });
+  });
+
+  it("is a repository elsewhere: the job gets its keys as files, the seed claims it, and everybody is warned", async () => {
+    const run = await fixture.run("repreview", REPOSITORY);
+    const files = (name: string) => {
+      const lines = String(inputs(run, name)?.stdin).trim().split("\n");
+      const entries = lines.map((line) => line.split(" "));
+      return Object.fromEntries(entries.map(([file, text = ""]) => [file, Buffer.from(text, "base64").toString()]));
+    };
+    for (const name of ["backup-files", "seed-files"]) {
+      const { offsite_password: password, "plan.json": plan = "", ...others } = files(name);
+      expect(password).toBe("key-of-the-bucket");
+      expect((JSON.parse(plan) as { offsite: unknown }).offsite).toEqual({
+        url: "s3:https://s3.example.net/bucket",
+        username: "AKIA123",
+        region: "us-east-1",
+      });
+      expect(Object.keys(others)).not.toContain("offsite_ca.pem");
+    }
+    expect(inputs(run, "seed")?.triggers).toContain("s3:https://s3.example.net/bucket");
+    const warning =
+      "offsite is s3:https://s3.example.net/bucket: it is not append-only, whoever has the VM can delete the backups";
+    expect([run.outputs.warnings, run.warnings]).toEqual([[warning], [`warning: [runtime] ${warning}`]]);
   });
 
   it.each([

@@ -172,13 +172,13 @@ describe("a crash", { timeout: 120_000 }, () => {
     }
   });
 
-  it("of the run that finishes is finished by the third: one in seventeen of all pairs, every point in some", async () => {
+  it("of the run that finishes is finished by the third: one in fifty of all pairs, every point in some", async () => {
     let schedules = 0;
     let wipes = 0;
     const first = new FakeWorld();
     await first.ensure();
     for (let k1 = 1; k1 <= first.effects.length; k1++) {
-      for (let k2 = 1 + (k1 % 17); ; k2 += 17) {
+      for (let k2 = 1 + (k1 % 50); ; k2 += 50) {
         const world = new FakeWorld();
         await expect(world.ensure(at(k1, "after"))).rejects.toThrow(Killed);
         const second = await world.ensure(at(k2, "after")).catch((error: unknown) => error);
@@ -189,7 +189,8 @@ describe("a crash", { timeout: 120_000 }, () => {
         wipes += world.wipes;
       }
     }
-    expect(schedules).toBeGreaterThan(60);
+    // bench/crash-schedules.ts tries every pair
+    expect(schedules).toBeGreaterThan(20);
     expect(wipes).toBeGreaterThan(0);
   });
 

@@ -11,8 +11,8 @@ import { DOCKER_PROVIDER_INPUTS, provider, VAULT_PROVIDER_INPUTS } from "./provi
 import { randomPassword } from "./random-password.ts";
 import { remoteCommand } from "./remote-command.ts";
 import { certRequest, locallySignedCert, selfSignedCert } from "./tls.ts";
-import { vaultAppRole } from "./vault-approle.ts";
 import { VaultClients } from "./vault-client.ts";
+import { vaultEndpoint } from "./vault-endpoint.ts";
 import { vaultPolicy } from "./vault-policy.ts";
 import { vaultSecret } from "./vault-secret.ts";
 
@@ -38,7 +38,7 @@ export function openDrivers(options: {
     "tls:index/certRequest:CertRequest": certRequest,
     "tls:index/locallySignedCert:LocallySignedCert": locallySignedCert,
     "tls:index/selfSignedCert:SelfSignedCert": selfSignedCert,
-    "vault:appRole/authBackendRole:AuthBackendRole": vaultAppRole(vaults),
+    "vault:generic/endpoint:Endpoint": vaultEndpoint(vaults),
     "vault:index/policy:Policy": vaultPolicy(vaults),
     "vault:kv/secretV2:SecretV2": vaultSecret(vaults),
   };

@@ -1,7 +1,7 @@
-import { UserError } from "../../../errors.ts";
 import { text, type Driver } from "../driver.ts";
-import { UNKNOWN, type Properties } from "../values.ts";
+import type { Properties } from "../values.ts";
 import type { VaultClients } from "./vault-client.ts";
+import { requireObject } from "./vault-json.ts";
 
 /** vault:kv/secretV2:SecretV2. Every change is a new version; nothing is ever read back. */
 export function vaultSecret(clients: VaultClients): Driver {
@@ -10,11 +10,7 @@ export function vaultSecret(clients: VaultClients): Driver {
     replaceOn: ["mount", "name"],
     secretOutputs: ["dataJson"],
     needsProvider: true,
-    check(inputs, { label }) {
-      const json = text(inputs["dataJson"]);
-      if (json !== UNKNOWN && !isObject(json))
-        throw new UserError(`${label}: dataJson: not a JSON object`, "pass pulumi.jsonStringify of an object");
-    },
+    check: requireObject,
     async create(inputs, context) {
       const path = secretPath(inputs, "data");
       await clients.get(context).write(path, body(inputs));
@@ -36,13 +32,4 @@ function body(inputs: Properties): Properties {
 
 function secretPath(inputs: Properties, kind: "data" | "metadata"): string {
   return `${text(inputs["mount"])}/${kind}/${text(inputs["name"])}`;
-}
-
-function isObject(json: string): boolean {
-  try {
-    const value: unknown = JSON.parse(json);
-    return typeof value === "object" && value !== null && !Array.isArray(value);
-  } catch {
-    return false;
-  }
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import ssh2 from "ssh2";
 import { stringify } from "yaml";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { EXIT } from "../../../errors.ts";
 import { foundation } from "../foundation.ts";
 import { startSshServer, type SshServer } from "../ssh-server.ts";
@@ -214,6 +214,31 @@ test("offsite none: one clear text, nothing is contacted", async () => {
   }
 });
 
+describe("a repository that somebody else keeps", () => {
+  const url = "s3:https://s3.example.net/bucket/foundation";
+  const warning = `offsite is ${url}: it is not append-only, whoever has the VM can delete the backups`;
+  beforeEach(() => writeConfig({ repository: url, accessKeyId: "AKIA123", secretAccessKey: { secure: "v1:x" } }));
+
+  test("what the job does it does there too, and status warns", async () => {
+    job([{ id: hex("2", 64), commit }]);
+    expect((await run("backup", "list")).exitCode).toBe(EXIT.ok);
+    job({ commit: null, last: null, check: null, ageSeconds: null, everyMinutes: 15, healthy: true, drill: null });
+    expect((await run("backup", "status")).stderr).toBe(`warning: ${warning}\n`);
+  });
+
+  test("what is done on a host of ours is refused, with the tool that does it", async () => {
+    const { exitCode, stderr } = await run("offsite", "status");
+    expect([exitCode, stderr]).toEqual([
+      EXIT.refused,
+      `error: offsite status: the offsite is no host of ours but the repository ${url}\nhint: npx foundation backup status\n`,
+    ]);
+  });
+
+  test("the runbook keeps its placeholders", async () => {
+    expect((await run("dr", "runbook")).stdout).toContain("OFFSITE_ADDRESS");
+  });
+});
+
 test("restore --only: what the job is asked for, and where the result is", async () => {
   job({
     snapshot: commit.snapshot,
@@ -231,9 +256,9 @@ test("restore --only: what the job is asked for, and where the result is", async
 });
 
 test("restore of everything says how, and does nothing", async () => {
-  const { exitCode, stdout } = await run("restore", "--to", "203.0.113.8", "--id", "cccccccc");
+  const { exitCode, stdout } = await run("restore", "--id", "cccccccc");
   expect(exitCode).toBe(EXIT.attention);
-  expect(stdout).toContain("--path foundation:host.address 203.0.113.8\n");
+  expect(stdout).toContain("--path foundation:host.address NEW_ADDRESS\n");
   expect(stdout).toContain("foundation:seed cccccccc\n");
 });
 

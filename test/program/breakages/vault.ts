@@ -1,4 +1,9 @@
-import type { Breakages } from "./graph-copy.ts";
+import type { Breakages, Graph } from "./graph-copy.ts";
+
+function editRole(graph: Graph, change: object): void {
+  const { inputs } = graph.get("Endpoint approle-ci");
+  inputs.dataJson = JSON.stringify({ ...(JSON.parse(String(inputs.dataJson)) as object), ...change });
+}
 
 export const vaultBreakages: Breakages = {
   "vault: reached through the tunnel by AppRole, without a token": [
@@ -34,17 +39,24 @@ export const vaultBreakages: Breakages = {
   ],
   "vault: an AppRole has its own policy and short tokens": [
     [
-      (g) => (g.get("AuthBackendRole approle-ci").inputs.tokenPolicies = ["ci", "operator"]),
-      'AuthBackendRole approle-ci: tokenPolicies ["ci","operator"] is not ["ci"]',
+      (g) => editRole(g, { token_policies: ["ci", "operator"] }),
+      'Endpoint approle-ci: token_policies ["ci","operator"] is not ["ci"]',
+    ],
+    [(g) => editRole(g, { token_max_ttl: 0 }), "Endpoint approle-ci: tokens of 1800 s, at most 0 s"],
+  ],
+  "vault: what is written by path is an AppRole, and is not read back": [
+    [
+      (g) => delete g.get("Endpoint approle-ci").inputs.disableRead,
+      "Endpoint approle-ci: disableRead unset is not true",
     ],
     [
-      (g) => (g.get("AuthBackendRole approle-ci").inputs.tokenMaxTtl = 0),
-      "AuthBackendRole approle-ci: tokens of 1800 s, at most 0 s",
+      (g) => (g.get("Endpoint approle-ci").inputs.path = "auth/userpass/users/ci"),
+      "Endpoint approle-ci: path auth/userpass/users/ci",
     ],
   ],
   "vault: every AppRole is one that the helper gives a secret id": [
     [
-      (g) => g.remove("AuthBackendRole approle-ci"),
+      (g) => g.remove("Endpoint approle-ci"),
       "Command vault-ensure: readers operator,forgejo,postgres,rustfs,ci,backup",
     ],
     [(g) => (g.get("Command vault-ensure").inputs.create = "node x"), "Command vault-ensure: readers none"],

@@ -35,7 +35,7 @@ const TYPES = [
   "tls:index/certRequest:CertRequest",
   "tls:index/locallySignedCert:LocallySignedCert",
   "vault:index/policy:Policy",
-  "vault:appRole/authBackendRole:AuthBackendRole",
+  "vault:generic/endpoint:Endpoint",
   "vault:kv/secretV2:SecretV2",
 ];
 

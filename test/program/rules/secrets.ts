@@ -9,6 +9,8 @@ const PLACES: Readonly<Record<string, readonly string[]>> = {
   "tls:index/certRequest:CertRequest": ["privateKeyPem"],
   "tls:index/locallySignedCert:LocallySignedCert": ["caPrivateKeyPem"],
   "vault:kv/secretV2:SecretV2": ["dataJson"],
+  // No secret of ours, but the SDK takes everything written by path for one.
+  "vault:generic/endpoint:Endpoint": ["dataJson"],
 };
 
 export const secretRules: Rule[] = [

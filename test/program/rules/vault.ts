@@ -1,7 +1,7 @@
 import { each, ofType, show, unlike, VAULT_PROVIDER, type Rule } from "./rule.ts";
 
 const POLICY = "vault:index/policy:Policy";
-const ROLE = "vault:appRole/authBackendRole:AuthBackendRole";
+const ROLE = "vault:generic/endpoint:Endpoint";
 const KV = "vault:kv/secretV2:SecretV2";
 
 /** The one thing that anybody may write: the mark of a backup. */
@@ -31,16 +31,24 @@ export const vaultRules: Rule[] = [
         : [`path ${path}`]),
     ]),
   ]),
-  each("vault: an AppRole has its own policy and short tokens", [ROLE], ({ inputs }) => [
-    ...unlike(inputs, { tokenPolicies: [inputs.roleName], backend: "approle" }),
-    ...([inputs.tokenTtl, inputs.tokenMaxTtl].every((seconds) => Number(seconds) > 0 && Number(seconds) <= 86_400)
-      ? []
-      : [`tokens of ${show(inputs.tokenTtl)} s, at most ${show(inputs.tokenMaxTtl)} s`]),
+  each("vault: an AppRole has its own policy and short tokens", [ROLE], ({ name, inputs }) => {
+    const role = JSON.parse(String(inputs.dataJson)) as Record<string, unknown>;
+    return [
+      ...unlike({ name: `approle-${roleName(inputs)}` }, { name }),
+      ...unlike(role, { token_policies: [roleName(inputs)] }),
+      ...([role.token_ttl, role.token_max_ttl].every((seconds) => Number(seconds) > 0 && Number(seconds) <= 86_400)
+        ? []
+        : [`tokens of ${show(role.token_ttl)} s, at most ${show(role.token_max_ttl)} s`]),
+    ];
+  }),
+  each("vault: what is written by path is an AppRole, and is not read back", [ROLE], ({ inputs }) => [
+    ...unlike(inputs, { disableRead: true }),
+    ...(/^auth\/approle\/role\/[\w-]+$/.test(String(inputs.path)) ? [] : [`path ${show(inputs.path)}`]),
   ]),
   {
     name: "vault: every AppRole is one that the helper gives a secret id",
     check: (run) => {
-      const roles = ofType(run, ROLE).map(({ inputs }) => String(inputs.roleName));
+      const roles = ofType(run, ROLE).map(({ inputs }) => roleName(inputs));
       const ensure = run.resources.find(({ name }) => name === "vault-ensure");
       const [, list] = / --readers (\S+)$/.exec(String(ensure?.inputs.create)) ?? [];
       return show(list?.split(",").toSorted()) === show(roles.toSorted())
@@ -49,6 +57,10 @@ export const vaultRules: Rule[] = [
     },
   },
 ];
+
+function roleName(inputs: Record<string, unknown>): string {
+  return String(inputs.path).split("/").at(-1) ?? "";
+}
 
 function isAppRole(authLogin: string): boolean {
   const { path, parameters } = JSON.parse(authLogin) as { path?: string; parameters?: Record<string, string> };
