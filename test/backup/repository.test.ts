@@ -72,6 +72,7 @@ describe("a repository that somebody else keeps", () => {
       RESTIC_PASSWORD_FILE: "/etc/foundation/restic_password",
       RESTIC_CACERT: join(temporary, "public-ca.pem"),
       RESTIC_CACHE_DIR: "/cache",
+      TMPDIR: "/",
       RESTIC_PROGRESS_FPS: "0.5",
     });
     expect(readFileSync(join(temporary, "public-ca.pem"), "utf8")).toMatch(/^-----BEGIN CERTIFICATE-----/);
