@@ -49,15 +49,27 @@ export async function restoreVault(
 ): Promise<Restored> {
   const { effects } = tools;
   return await effects.withHostLock(async () => {
-    if (!(await isLoaded(tools, args))) {
-      await effects.writeMarker(marker(args, "RESTORE"));
-      await load(tools, args);
-    }
+    await bringIn(tools, args);
     const restored = await prove(tools, args);
     await record();
     await effects.writeMarker(marker(args, "STORED"));
     return restored;
   });
+}
+
+/** Longer each time: a Vault that hangs is told from one that is slow by its being slow again. */
+const PATIENCE_SECONDS = [60, 180, 600];
+
+/** Loads the snapshot, again where Vault hung meanwhile; nothing where an earlier run has loaded it. */
+async function bringIn(tools: Tools, args: RestoreArgs): Promise<void> {
+  const { effects } = tools;
+  for (const seconds of PATIENCE_SECONDS) {
+    if (await isLoaded(tools, args)) return;
+    await effects.writeMarker(marker(args, "RESTORE"));
+    if (await load(tools, args, seconds)) return;
+    effects.log(`vault: has answered nothing for ${seconds} s; starting it anew`);
+  }
+  throw new UserError("vault: hangs whenever it takes this snapshot in", "docker logs --tail 50 vault (on the VM)");
 }
 
 /** Whether an earlier run has loaded the snapshot already; else Vault is one that was never initialised afterwards. */
@@ -119,8 +131,17 @@ function otherSnapshot(found: string): UserError {
   );
 }
 
-/** A temporary Vault with the numbers of the snapshot's epoch takes the snapshot, and is gone with its restart. */
-async function load({ effects, vault }: Tools, { path, epoch, transfer }: RestoreArgs): Promise<void> {
+/**
+ * A temporary Vault with the numbers of the snapshot's epoch takes the snapshot, and is gone with its restart.
+ *
+ * @param patienceSeconds for Vault to take in what it has
+ * @returns false where it has hung instead, and nobody knows whether it has the snapshot
+ */
+async function load(
+  { effects, vault }: Tools,
+  { path, epoch, transfer }: RestoreArgs,
+  patienceSeconds: number,
+): Promise<boolean> {
   const { n, t } = epoch;
   effects.log(`vault: loading the snapshot of epoch ${epoch.id}`);
   const body = { secret_shares: n, secret_threshold: t };
@@ -134,30 +155,22 @@ async function load({ effects, vault }: Tools, { path, epoch, transfer }: Restor
   await openVault({ effects, vault }, scratch, () => Promise.resolve(shares));
   await transfer.upload(token, path);
   // It answers before it is done, and seals itself when it is. The numbers of shares are read again at a restart only.
-  await waitForSeal({ effects, vault });
+  if (!(await isSealedWithin(patienceSeconds, { effects, vault }))) return false;
   await effects.restartVault();
+  return true;
 }
 
-/** On a busy machine; while Vault takes a snapshot in, it may answer nothing for more than half a minute. */
-const SEAL_SECONDS = 180;
-
-async function waitForSeal({ effects, vault }: Pick<Tools, "effects" | "vault">): Promise<void> {
-  const end = effects.monotonicNow() + SEAL_SECONDS * 1000;
-  const isSealed = async (): Promise<boolean> => {
+// While it takes a snapshot in, Vault 1.21 answers nothing: on a busy machine for more than half a minute, and now and
+// then never again.
+async function isSealedWithin(seconds: number, { effects, vault }: Pick<Tools, "effects" | "vault">): Promise<boolean> {
+  const end = effects.monotonicNow() + seconds * 1000;
+  for (;;) {
     try {
-      return (await vault.sealStatus()).sealed;
+      if ((await vault.sealStatus()).sealed) return true;
     } catch (error) {
-      if (error instanceof VaultUnavailable) return false;
-      throw error;
+      if (!(error instanceof VaultUnavailable)) throw error;
     }
-  };
-  while (!(await isSealed())) {
-    if (effects.monotonicNow() > end) {
-      throw new UserError(
-        `vault: did not take the snapshot within ${SEAL_SECONDS} s`,
-        "run the same command again: it starts over",
-      );
-    }
+    if (effects.monotonicNow() > end) return false;
     await effects.sleep(200);
   }
 }

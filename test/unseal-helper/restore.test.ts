@@ -93,6 +93,38 @@ describe("restore", { timeout: 60_000 }, () => {
     expectRestored(world);
   });
 
+  it.each([
+    ["and finds what it has taken in", true],
+    ["and loads the snapshot again where it has not taken it in", false],
+  ])("starts a Vault anew that hangs, %s", async (_, isTaken) => {
+    const world = empty();
+    let before: Storage | undefined;
+    const fault: Fault = (_count, name) => {
+      if (name.endsWith("snapshot-force") && !world.log.some((line) => line.includes("starting it anew"))) {
+        before = copyStorage(world.vault.storage);
+      } else if (before !== undefined) {
+        world.vault.hangs = true;
+        if (!isTaken) world.vault.storage = before;
+        before = undefined;
+      }
+      return undefined;
+    };
+    expect(await world.run(restore, fault)).toMatchObject({ clusterId: snapshot.clusterId });
+    expectRestored(world);
+    const epochLine = `vault: loading the snapshot of epoch ${epoch.id}`;
+    expect(world.log).toEqual([
+      epochLine,
+      "vault: has answered nothing for 60 s; starting it anew",
+      ...(isTaken
+        ? ["vault: an earlier run has loaded this snapshot; finishing it"]
+        : [
+            "vault: the shares were not taken as sent; trying once more",
+            "vault: an earlier restore stopped half-way; starting over",
+            epochLine,
+          ]),
+    ]);
+  });
+
   it("brings back what was saved, opened by the shares of its time and proven by identity, login and value", async () => {
     const world = empty();
     expect(await world.run(restore)).toEqual({ clusterId: snapshot.clusterId, version: "0.0.0", canary: true });
