@@ -10,12 +10,13 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vites
 import { EXIT } from "../errors.ts";
 import type { SshTarget } from "../ssh-target.ts";
 import { openVaultTunnel } from "../tunnel.ts";
+import { newSshKey } from "./ssh-key.ts";
 
 /** What reached the SSH server, in order. */
 const seen: string[] = [];
 const clients = new Set<ssh2.Connection>();
-const key = ssh2.utils.generateKeyPairSync("ed25519");
-const hostKey = ssh2.utils.generateKeyPairSync("ed25519");
+const key = newSshKey();
+const hostKey = newSshKey();
 const environmentPath = process.env.PATH;
 let home: string;
 let target: SshTarget;
@@ -131,7 +132,7 @@ describe("the tunnel to Vault", () => {
   });
 
   it("sends nothing to a machine with another host key, and tries again each time", async () => {
-    const other = ssh2.utils.generateKeyPairSync("ed25519").public.split(" ").slice(0, 2).join(" ");
+    const other = newSshKey().public.split(" ").slice(0, 2).join(" ");
     const port = await tunnel({ hostKey: other });
     const before = clients.size;
     expect(await ask(port, "secret")).toBe("");

@@ -2,6 +2,7 @@ import { spawn } from "node:child_process";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import ssh2 from "ssh2";
+import { newSshKey } from "../ssh-key.ts";
 
 /** An SSH server on loopback that runs commands on this machine, for the system's ssh to talk to. */
 export interface SshServer {
@@ -13,7 +14,7 @@ export interface SshServer {
 
 /** @param accepts public keys that may log in, `ssh-ed25519 AAAA…` */
 export async function startSshServer(accepts: readonly string[]): Promise<SshServer> {
-  const host = ssh2.utils.generateKeyPairSync("ed25519");
+  const host = newSshKey();
   const server = new ssh2.Server({ hostKeys: [host.private] }, (client) => {
     client.on("authentication", (attempt) => {
       const key = attempt.method === "publickey" ? attempt.key : undefined;

@@ -8,8 +8,9 @@ import { connectionError, fingerprint, runOnVm } from "../../cli/ssh.ts";
 import { EXIT } from "../../errors.ts";
 import type { SshTarget } from "../../ssh-target.ts";
 import { startSshServer, type SshServer } from "./ssh-server.ts";
+import { newSshKey } from "../ssh-key.ts";
 
-const key = ssh2.utils.generateKeyPairSync("ed25519");
+const key = newSshKey();
 const publicKey = key.public.split(" ").slice(0, 2).join(" ");
 let home: string;
 let open: SshServer;

@@ -1,12 +1,12 @@
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
 import { stringify } from "yaml";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { EXIT } from "../../../errors.ts";
 import { foundation } from "../foundation.ts";
 import { startSshServer, type SshServer } from "../ssh-server.ts";
+import { newSshKey } from "../../ssh-key.ts";
 
 // The real program over a real SSH connection; only `docker` at its other end is a script that says what the job would.
 
@@ -27,7 +27,7 @@ const commit = {
   kit: { commit: hex("e", 40), files: 8 },
 };
 
-const key = ssh2.utils.generateKeyPairSync("ed25519");
+const key = newSshKey();
 const path = process.env["PATH"] ?? "";
 let server: SshServer;
 let directory: string;

@@ -10,17 +10,17 @@ import {
 } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import ssh2 from "ssh2";
 import { stringify } from "yaml";
 import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
 import { EXIT } from "../../../errors.ts";
 import { foundation } from "../foundation.ts";
 import { startSshServer, type SshServer } from "../ssh-server.ts";
+import { newSshKey } from "../../ssh-key.ts";
 
 // The real program over real SSH connections to the VM and to another host, which are this machine; only the job is a script.
 
 const SNAPSHOT = "c".repeat(64);
-const key = ssh2.utils.generateKeyPairSync("ed25519");
+const key = newSshKey();
 const path = process.env["PATH"] ?? "";
 let server: SshServer;
 let root: string;
@@ -144,7 +144,7 @@ test.each([
 });
 
 test("another host key than the one given", async () => {
-  const other = ssh2.utils.generateKeyPairSync("ed25519").public.split(" ").slice(0, 2).join(" ");
+  const other = newSshKey().public.split(" ").slice(0, 2).join(" ");
   const { exitCode, stderr } = await restore("--host-key", other);
   expect([exitCode, stderr]).toEqual([EXIT.unreachable, expect.stringContaining("the pinned host key is SHA256:")]);
 });
