@@ -1,4 +1,5 @@
 import { defineConfig } from "vitest/config";
+import { PROGRAM_TESTS } from "./test/programs.ts";
 
 // They replace a module of Node's or set the environment for everything in their worker, so they get one of their own.
 const ALONE = [
@@ -9,7 +10,7 @@ const ALONE = [
   "test/unseal-helper/passphrase-rotation.test.ts",
 ];
 
-// Everything that needs no VM. test/e2e has its own configuration: it deploys for real.
+// What is quick and needs no VM. vitest.e2e.config.ts has the rest: it deploys for real.
 export default defineConfig({
   test: {
     // all of them: the checkers of the other lane are done long before the tests
@@ -20,7 +21,12 @@ export default defineConfig({
       // One worker for many files: loading the same modules anew for each would take half of the time.
       {
         extends: true,
-        test: { name: "unit", include: ["test/**/*.test.ts"], exclude: ["test/e2e/**", ...ALONE], isolate: false },
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/e2e/**", ...ALONE, ...PROGRAM_TESTS],
+          isolate: false,
+        },
       },
     ],
   },

@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { BaseSequencer, type TestSpecification } from "vitest/node";
+import { PROGRAM_TESTS } from "./test/programs.ts";
 
 // There is one rig and the tests change it: they run one after the other, in the order of their file names (10-up, 20-verify, …).
 class ByFileName extends BaseSequencer {
@@ -10,7 +11,7 @@ class ByFileName extends BaseSequencer {
 
 export default defineConfig({
   test: {
-    include: ["test/e2e/**/*.test.ts"],
+    include: ["test/e2e/**/*.test.ts", ...PROGRAM_TESTS],
     globalSetup: "test/e2e/setup.ts",
     fileParallelism: false,
     sequence: { sequencer: ByFileName },
