@@ -225,7 +225,7 @@ describe("an installation of packages", () => {
   }
 
   test("that the VM did not survive is finished by the next run, whose connection may break", async () => {
-    const reset = await install("unpack", "pkill -9 apt-get; pkill -9 dpkg");
+    const reset = await install("configure", "pkill -9 apt-get; pkill -9 dpkg");
     expect([reset.code, reset.stderr.trim().split("\n").at(-1)]).toEqual([
       EXIT.host,
       expect.stringMatching(/^hint: on the VM: apt-get install /) as string,
