@@ -10,6 +10,7 @@ import { Forgejo } from "./components/forgejo.ts";
 import type { Host } from "./components/host.ts";
 import { Images, type PulledImage } from "./components/images.ts";
 import { Offsite } from "./components/offsite.ts";
+import { foreignRepository } from "./components/repository.ts";
 import { Postgres } from "./components/postgres.ts";
 import { Runner } from "./components/runner.ts";
 import { Rustfs } from "./components/rustfs.ts";
@@ -48,13 +49,24 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
   const imageArgs = { images: { postgres: args.postgres, ...pulled }, sources: jobSourcesHash() };
   const image = new BackupImage("backup-image", { vm, vmId, ...imageArgs }, after(host)).built;
 
-  // 2 the second host
-  const offsiteArgs = { target, images: { restServer, restic }, keys, caCertificate: ca.rootCertificate };
-  const offsite = new Offsite("offsite", { vm, vmId, ...offsiteArgs }, { dependsOn: [host.checked] });
-  const { repository } = offsite;
+  // 2 the second host, unless somebody else keeps the repository
+  const { everyMinutes } = config.backup;
+  const offsiteArgs = {
+    vm,
+    vmId,
+    everyMinutes,
+    images: { restServer, restic },
+    keys,
+    caCertificate: ca.rootCertificate,
+  };
+  const isHost = "address" in target;
+  const offsite = isHost
+    ? new Offsite("offsite", { ...offsiteArgs, target }, { dependsOn: [host.checked] })
+    : undefined;
+  const repository = isHost ? (offsite as Offsite).repository : foreignRepository(target);
 
   const plan = vmId.apply((id) => {
-    const about = { owner: vm.ownerId, vmId: id, everyMinutes: config.backup.everyMinutes };
+    const about = { owner: vm.ownerId, vmId: id, everyMinutes };
     return backupPlan({ ...about, offsite: repository, sources: SOURCES });
   });
   const common = { vm, image, plan, offsite: repository, resticPassword: keys.restic.password, credentials };
@@ -64,7 +76,7 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
       new Seed(
         "seed",
         { ...common, vmId, request: config.seed },
-        after(...stores, offsite.ready, volume, ...Object.values(volumes)),
+        after(...stores, ...(offsite ? [offsite.ready] : []), volume, ...Object.values(volumes)),
       ),
     /** stage 7, once there is something to back up */
     backup: (...services: pulumi.Resource[]): Backup => {

@@ -30,6 +30,26 @@ const offsite = z.strictObject({
     .regex(/^[1-9]\d{0,5}[MGT]$/, "is not a size such as 500G or 2T")
     .optional(),
 });
+const repository = z.strictObject({
+  repository: text("a restic repository")
+    .refine((value) => !value.startsWith("sftp:"), {
+      error: "is an SFTP repository, and the backup job has no SSH client (docs/decisions.md, 19)",
+      abort: true,
+    })
+    .regex(
+      /^s3:https?:\/\/[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?(?::\d{1,5})?(?:\/[\w.-]+)+$/,
+      "is not s3:https://HOST/BUCKET or s3:https://HOST/BUCKET/PATH",
+    ),
+  accessKeyId: text("an access key id").regex(/^[\w+/=.-]{3,128}$/, "is not an access key id"),
+  // As it stands in the stack's file where Pulumi has not decrypted it.
+  secretAccessKey: z.union(
+    [text("a secret access key").regex(/^\S{8,256}$/), z.strictObject({ secure: z.string() })],
+    "is not a secret access key",
+  ),
+  region: text("a region")
+    .regex(/^[a-z0-9-]{1,64}$/, "is not a region")
+    .default("us-east-1"),
+});
 // Only characters that mean nothing to a shell, to JSON and to the web server's configuration, into all of which it goes.
 const email = text("an e-mail address").regex(/^[\w.+-]+@[\w-]+(\.[\w-]+)+$/, "is not an e-mail address");
 const filePath = text("an absolute path on the VM").regex(
@@ -50,7 +70,7 @@ const imageReference = text("an image reference").regex(
 const RESERVED_FORGE_NAMES = ["admin", "api", "assets", "explore", "ghost", "org", "repo", "user", "v2"];
 
 /** Shape of the `foundation:*` configuration: keys, types, defaults. What two values say together is judged in config.ts. */
-export const schema = z.strictObject({
+const schema = z.strictObject({
   domain: hostName,
   sites: z
     .strictObject(
@@ -118,5 +138,13 @@ export const schema = z.strictObject({
     .default("keys/stacks"),
   vaultTunnelPort: port.default(18200),
 });
+const withRepository = schema.extend({ offsite: repository });
+
+/** The schema that a configuration is to follow: the offsite is a host of ours, or a repository elsewhere. */
+export function schemaFor(raw: Readonly<Record<string, unknown>>): typeof schema | typeof withRepository {
+  const { offsite: given } = raw;
+  return typeof given === "object" && given !== null && "repository" in given ? withRepository : schema;
+}
+
 /** Configuration whose single values are right. */
-export type Parsed = z.infer<typeof schema>;
+export type Parsed = z.infer<typeof schema> | z.infer<typeof withRepository>;

@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
-import type { z } from "zod";
-import { schema, type Parsed } from "./config-schema.ts";
+import { describeIssue, removal, setting, type Problem } from "./config-problems.ts";
+import { schemaFor, type Parsed } from "./config-schema.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { IMAGES, type ImageName } from "./images.ts";
 import { passphraseFrom } from "./keys/passphrase.ts";
@@ -30,13 +30,23 @@ export interface Offsite extends SshTarget {
   readonly maxSizeBytes?: number;
 }
 
+/** A restic repository that somebody else keeps, in place of a second host. Whoever has the VM can delete what is in it. */
+export interface Repository {
+  /** as restic takes it: `s3:https://HOST/BUCKET/PATH` */
+  readonly repository: string;
+  readonly accessKeyId: string;
+  /** absent where Pulumi has not decrypted it, as in commands */
+  readonly secretAccessKey?: string;
+  readonly region: string;
+}
+
 /** The whole, validated configuration of one stack. Nothing else in the program reads configuration. */
 export interface Config {
   readonly domain: string;
   readonly sites: Sites;
   readonly host: SshTarget;
   readonly tls: Tls;
-  readonly offsite: Offsite | "none";
+  readonly offsite: Offsite | Repository | "none";
   readonly forge: {
     readonly admin: string;
     readonly adminEmail: string;
@@ -59,53 +69,6 @@ export interface Config {
   readonly vaultTunnelPort: number;
 }
 
-/** A right value for each key, shown in hints. The quoting is the shell's. */
-const EXAMPLES: Record<string, string> = {
-  domain: "example.org",
-  sites: "--path foundation:sites.git git.example.org",
-  "sites.*": "git.example.org",
-  host: "--path foundation:host.address 203.0.113.7",
-  "host.address": "203.0.113.7",
-  "host.user": "root",
-  "host.port": "22",
-  "host.hostKey": '"$(ssh-keyscan -t ed25519 ADDRESS | cut -d" " -f2-)"',
-  tls: "--path foundation:tls.mode internal",
-  "tls.mode": "internal",
-  "tls.email": "ops@example.org",
-  "tls.directory": "https://acme-v02.api.letsencrypt.org/directory",
-  "tls.certificate": "/etc/ssl/foundation/fullchain.pem",
-  "tls.key": "/etc/ssl/foundation/privkey.pem",
-  offsite: "none",
-  "offsite.address": "198.51.100.9",
-  "offsite.user": "root",
-  "offsite.port": "22",
-  "offsite.hostKey": '"$(ssh-keyscan -t ed25519 ADDRESS | cut -d" " -f2-)"',
-  "offsite.restPort": "8000",
-  "offsite.maxSize": "500G",
-  forge: "--path foundation:forge.admin operator",
-  "forge.admin": "operator",
-  "forge.adminEmail": "ops@example.org",
-  "forge.organisation": "platform",
-  "forge.sshPort": "2222",
-  size: "s",
-  backup: "--path foundation:backup.every 15m",
-  "backup.every": "15m",
-  seed: "auto",
-  images: "--path foundation:images.caddy repo:tag@sha256:DIGEST",
-  "images.*": "repo:tag@sha256:DIGEST",
-  registryMirror: "registry.example.org:5000",
-  runner: "--path foundation:runner.enabled false",
-  "runner.enabled": "false",
-  subnet: "172.30.0.0/16",
-  keyDirectory: "keys/stacks",
-  vaultTunnelPort: "18200",
-};
-
-interface Problem {
-  readonly message: string;
-  readonly hint: string;
-}
-
 /**
  * Validates the `foundation:*` configuration and fills in what follows from it.
  *
@@ -113,8 +76,8 @@ interface Problem {
  * @throws UserError (exit code 78) that names every problem: path, value, and the command that fixes it
  */
 export function parseConfig(raw: Record<string, unknown>): Config {
-  const parsed = schema.safeParse(raw, { reportInput: true });
-  const problems = parsed.success ? contradictions(parsed.data) : parsed.error.issues.flatMap(describe);
+  const parsed = schemaFor(raw).safeParse(raw, { reportInput: true });
+  const problems = parsed.success ? contradictions(parsed.data) : parsed.error.issues.flatMap(describeIssue);
   if (problems.length > 0 || !parsed.success) {
     throw new UserError(
       problems.map((problem) => problem.message).join("\n"),
@@ -123,53 +86,6 @@ export function parseConfig(raw: Record<string, unknown>): Config {
     );
   }
   return complete(parsed.data);
-}
-
-function describe(issue: z.core.$ZodIssue): Problem[] {
-  if (issue.code === "invalid_union" && issue.errors.length > 0) {
-    // Of several alternatives, the one that got furthest into the value says what the operator meant.
-    const deepest = issue.errors.flat().sort((a, b) => b.path.length - a.path.length)[0];
-    if (deepest && deepest.path.length > 0 && typeof issue.input === "object" && issue.input !== null) {
-      const nested = issue.errors.find((errors) => errors.includes(deepest)) ?? [];
-      return nested.flatMap((error) => describe({ ...error, path: [...issue.path, ...error.path] }));
-    }
-    const unknown = issue.errors.flat().find((error) => error.code === "unrecognized_keys");
-    if (unknown && typeof issue.input === "object") return describe({ ...unknown, path: issue.path });
-  }
-  if (issue.code === "unrecognized_keys" || issue.code === "invalid_key") {
-    const keys = issue.code === "unrecognized_keys" ? issue.keys : [String(issue.path.at(-1))];
-    const parent = issue.code === "unrecognized_keys" ? issue.path : issue.path.slice(0, -1);
-    return keys.map((key) => {
-      const path = [...parent, key].join(".");
-      return { message: `config foundation:${path}: unknown key`, hint: removal(path) };
-    });
-  }
-  const path = issue.path.join(".");
-  if (
-    issue.input === undefined ||
-    (issue.code === "invalid_union" && at(issue.input, issue.discriminator) === undefined)
-  )
-    return [{ message: `config foundation:${path}: missing`, hint: setting(path) }];
-  const value = show(issue.code === "invalid_union" ? at(issue.input, issue.discriminator) : issue.input);
-  return [{ message: `config foundation:${path}: ${issue.message}: ${value}`, hint: setting(path) }];
-}
-
-/** Of an object that no alternative of a union fits, the property that chooses the alternative. */
-function at(input: unknown, discriminator: string | undefined): unknown {
-  if (discriminator === undefined || typeof input !== "object" || input === null) return input;
-  return (input as Record<string, unknown>)[discriminator];
-}
-
-const show = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
-
-function removal(path: string): string {
-  return `pulumi config rm ${path.includes(".") ? "--path " : ""}foundation:${path}`;
-}
-
-function setting(path: string): string {
-  const example = EXAMPLES[path] ?? EXAMPLES[path.replace(/\.[^.]+$/, ".*")] ?? "VALUE";
-  if (example.startsWith("--path")) return `pulumi config set ${example}`;
-  return `pulumi config set ${path.includes(".") ? "--path " : ""}foundation:${path} ${example}`;
 }
 
 /** Endings of names that no public authority certifies. */
@@ -181,20 +97,27 @@ function contradictions(config: Parsed): Problem[] {
   const refuse = (path: string, what: string, hint = setting(path)): void => {
     problems.push({ message: `config foundation:${path}: ${what}`, hint });
   };
-  const { forge, host, offsite, tls } = config;
+  const { forge, host, tls } = config;
+  const offsite = typeof config.offsite === "object" && "address" in config.offsite ? config.offsite : undefined;
   if (forge.sshPort === host.port) refuse("forge.sshPort", `is the VM's own SSH port: ${String(forge.sshPort)}`);
   if (forge.sshPort === 80 || forge.sshPort === 443)
     refuse("forge.sshPort", `is a port of the web server: ${String(forge.sshPort)}`);
   if (forge.sshPort === 8200) refuse("forge.sshPort", "is the port of Vault on the VM's loopback: 8200");
   if (forge.admin === forge.organisation)
     refuse("forge.organisation", `has the name of the admin user: ${forge.organisation}`);
-  if (offsite !== "none" && offsite.address === host.address)
+  if (offsite?.address === host.address)
     refuse("offsite.address", `is the VM itself, a backup there is lost with it: ${offsite.address}`);
-  if (offsite !== "none" && offsite.hostKey === host.hostKey && offsite.address !== host.address)
+  if (offsite?.hostKey === host.hostKey && offsite.address !== host.address)
     refuse("offsite.hostKey", "is the VM's own host key, so both names are one machine");
-  if (offsite !== "none" && offsite.restPort === offsite.port)
+  if (offsite !== undefined && offsite.restPort === offsite.port)
     refuse("offsite.restPort", `is the offsite's own SSH port: ${String(offsite.port)}`);
   const names = siteNames(config);
+  if (typeof config.offsite === "object" && "repository" in config.offsite) {
+    const { hostname } = new URL(config.offsite.repository.slice("s3:".length));
+    const own = [host.address, ...Object.values<string>({ ...names }), "localhost", "rustfs"];
+    if (own.includes(hostname) || hostname.startsWith("127."))
+      refuse("offsite.repository", `is on the VM itself, a backup there is lost with it: ${hostname}`);
+  }
   const secluded = Object.values<string>({ ...names }).find((name) => NOT_PUBLIC.test(name));
   if (tls.mode === "acme" && secluded !== undefined)
     refuse("tls.mode", `acme cannot certify a name that is not public: ${secluded}`);
@@ -210,7 +133,7 @@ function contradictions(config: Parsed): Problem[] {
   }
   const prefix = config.subnet.replace(/0\.0\/16$/, "");
   if (prefix === "172.17.") refuse("subnet", `is Docker's own network: ${config.subnet}`);
-  for (const address of [host.address, offsite === "none" ? "" : offsite.address])
+  for (const address of [host.address, offsite?.address ?? ""])
     if (address.startsWith(prefix))
       refuse("subnet", `has ${address} in it`, "pulumi config set foundation:subnet 10.213.0.0/16");
   const minutes = toMinutes(config.backup.every);
@@ -245,13 +168,19 @@ function complete(config: Parsed): Config {
     sites: siteNames(config),
     sizing: SIZES[config.size],
     backup: { everyMinutes: toMinutes(backup.every) },
-    offsite: offsite === "none" ? offsite : completeOffsite(offsite),
+    offsite: completeOffsite(offsite),
     images,
     subnetPrefix: subnet.split(".").slice(0, 2).join("."),
   };
 }
 
-function completeOffsite({ maxSize, ...rest }: Exclude<Parsed["offsite"], "none">): Offsite {
+function completeOffsite(offsite: Parsed["offsite"]): Config["offsite"] {
+  if (offsite === "none") return offsite;
+  if ("repository" in offsite) {
+    const { secretAccessKey, ...rest } = offsite;
+    return typeof secretAccessKey === "string" ? { ...rest, secretAccessKey } : rest;
+  }
+  const { maxSize, ...rest } = offsite;
   return maxSize === undefined ? rest : { ...rest, maxSizeBytes: toBytes(maxSize) };
 }
 

@@ -14,11 +14,11 @@ const modules = {
   },
   siblings: {
     regex:
-      "^\\./(?!(service|secret-files|vm|topology|images|landing-page|backup-source|backup-plan|forgejo-backup)\\.ts$)",
+      "^\\./(?!(service|secret-files|vm|topology|images|landing-page|backup-source|backup-plan|repository|forgejo-backup)\\.ts$)",
     message: "Components meet in index.ts by passing outputs, not by importing each other.",
   },
   config: {
-    regex: "^\\.\\./(config|config-schema|images|index)\\.ts$",
+    regex: "^\\.\\./(config|config-problems|config-schema|images|index)\\.ts$",
     allowTypeImports: true,
     message: "Only index.ts reads the configuration; take what you need as an argument.",
   },

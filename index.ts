@@ -18,6 +18,7 @@ import { Volumes } from "./components/volumes.ts";
 import { readInputs } from "./config.ts";
 import { deriveSecrets } from "./keys/derive.ts";
 import { openKeyFile } from "./keys/keyfile.ts";
+import { offsiteWarning } from "./offsite-warning.ts";
 import { landing, mirroredSecrets, stackOutputs, urls } from "./outputs.ts";
 import { withReadableErrors } from "./run-error.ts";
 import { readScripts } from "./scripts.ts";
@@ -34,7 +35,8 @@ async function foundation(): Promise<Record<string, unknown>> {
   const after = (...dependsOn: pulumi.Resource[]) => ({ provider, dependsOn });
   if (!pulumi.runtime.isDryRun()) await openVaultTunnel(target, vaultTunnelPort);
   const withBackup = config.offsite !== "none";
-  if (!withBackup) await pulumi.log.warn("offsite is none: there is no backup outside this VM");
+  const warning = offsiteWarning(config);
+  if (warning !== undefined) await pulumi.log.warn(warning);
   const { runner: runnerImage, restic: _restic, restServer: _restServer, node: _node, ...serviceImages } = images;
 
   // 0 host
@@ -73,7 +75,7 @@ async function foundation(): Promise<Record<string, unknown>> {
   new VaultConfig("vault-config", { tunnelPort: vaultTunnelPort, appRole, secrets }, { dependsOn: [ready] });
 
   // 5 forge
-  const forgeData = { image: image.forgejo, volume: volumes["forgejo-data"] };
+  const forgeData = { image: image.forgejo, volume: volumes["forgejo-data"], withBackup };
   const forgeArgs = { ...forgeData, limits: sizing.forgejo, forge, sites, credentials, keys: forgeKeys };
   const forgejo = new Forgejo("forgejo", { vm, ...forgeArgs }, after(postgres, rustfs, ...seeded));
 

@@ -4,6 +4,7 @@ import type { Credentials } from "./components/credentials.ts";
 import type { LandingPage } from "./components/landing-page.ts";
 import type { Config } from "./config.ts";
 import type { DerivedSecrets } from "./keys/derive.ts";
+import { offsiteWarning } from "./offsite-warning.ts";
 
 /** Public addresses of the services. */
 export function urls({
@@ -60,15 +61,22 @@ export function mirroredSecrets(
       secretKey: generated["s3-secret-key"],
       endpoint: `https://${sites.s3}`,
     },
-    ...(config.offsite === "none" ? {} : offsiteSecrets(keys, vmId)),
+    ...(config.offsite === "none" ? {} : offsiteSecrets(config.offsite, keys, vmId)),
   };
 }
 
-function offsiteSecrets({ offsite, restic }: DerivedSecrets, vmId: pulumi.Output<string>) {
-  return {
-    "offsite/restic": { password: restic.password },
-    "offsite/server": { username: offsite.username, password: pulumi.secret(vmId.apply(offsite.password)) },
-  };
+function offsiteSecrets(
+  target: Exclude<Config["offsite"], "none">,
+  { offsite, restic }: DerivedSecrets,
+  vmId: pulumi.Output<string>,
+): Record<string, Record<string, pulumi.Input<string>>> {
+  const repository = { "offsite/restic": { password: restic.password } };
+  if ("address" in target) {
+    const server = { username: offsite.username, password: pulumi.secret(vmId.apply(offsite.password)) };
+    return { ...repository, "offsite/server": server };
+  }
+  const { accessKeyId: accessKey, secretAccessKey: secretKey = "", repository: url } = target;
+  return { ...repository, "offsite/s3": { accessKey, secretKey: pulumi.secret(secretKey), repository: url } };
 }
 
 /** The stack's outputs. None is secret: what is secret is named by the place where it lives. */
@@ -95,7 +103,7 @@ export function stackOutputs(
       vaultShares: `${config.keyDirectory}/${pulumi.getStack()}.shares.json, sealed under the master passphrase`,
       masterKey: `${config.keyDirectory}/${pulumi.getStack()}.key.json, opened by the master passphrase`,
     },
-    warnings: config.offsite === "none" ? ["offsite is none: there is no backup outside this VM"] : [],
+    warnings: [offsiteWarning(config)].filter((warning) => warning !== undefined),
   };
 }
 

@@ -4,14 +4,18 @@ import { EXIT, UserError } from "../errors.ts";
 /** What the job is asked to do. */
 export type Request =
   | { readonly command: "serve" }
-  | { readonly command: "run" | "list" | "status"; readonly json: boolean }
+  | { readonly command: "run" | "list"; readonly json: boolean }
+  /** metrics: in the format of Prometheus */
+  | { readonly command: "status"; readonly json: boolean; readonly metrics: boolean }
   /** keep: what was restored stays, for a further check */
   | { readonly command: "drill"; readonly json: boolean; readonly keep: boolean }
+  /** force: however much it is */
+  | { readonly command: "collect"; readonly json: boolean; readonly force: boolean }
   | { readonly command: "info"; readonly json: boolean; readonly id: string }
   | { readonly command: "check"; readonly json: boolean; readonly part: string | undefined };
 
 const USAGE =
-  "serve | run | list | info ID | check [--read-data-subset N/T] | status | drill [--keep], each with --json";
+  "serve | run | list | info ID | check [--read-data-subset N/T] | status [--metrics] | drill [--keep] | collect [--force], each with --json";
 
 /** Reads the command line. @throws UserError (usage) */
 export function parseCommandLine(argv: readonly string[]): Request {
@@ -23,12 +27,14 @@ export function parseCommandLine(argv: readonly string[]): Request {
   }
   const { positionals, values } = parsed;
   const [command = "serve", id, ...rest] = positionals;
-  const { json = false, keep = false, "read-data-subset": part } = values;
+  const { json = false, keep = false, force = false, metrics = false, "read-data-subset": part } = values;
   if (rest.length > 0) throw usage(`too many arguments: ${rest.join(" ")}`);
   if (part !== undefined && (command !== "check" || !/^[1-9]\d*\/[1-9]\d*$/.test(part))) {
     throw usage(`--read-data-subset: ${command === "check" ? `not N/T: ${part}` : `not an option of ${command}`}`);
   }
   if (keep && command !== "drill") throw usage(`--keep: not an option of ${command}`);
+  if (force && command !== "collect") throw usage(`--force: not an option of ${command}`);
+  if (metrics && command !== "status") throw usage(`--metrics: not an option of ${command}`);
   if (command === "info") {
     if (id === undefined || !/^[0-9a-f]{4,64}$/.test(id)) throw usage(`info: not an id: ${id ?? "none given"}`);
     return { command, json, id };
@@ -39,10 +45,13 @@ export function parseCommandLine(argv: readonly string[]): Request {
       return { command };
     case "run":
     case "list":
-    case "status":
       return { command, json };
+    case "status":
+      return { command, json, metrics };
     case "drill":
       return { command, json, keep };
+    case "collect":
+      return { command, json, force };
     case "check":
       return { command, json, part };
     default:
@@ -54,6 +63,8 @@ function parse(argv: readonly string[]) {
   const options = {
     json: { type: "boolean" },
     keep: { type: "boolean" },
+    force: { type: "boolean" },
+    metrics: { type: "boolean" },
     "read-data-subset": { type: "string" },
   } as const;
   return parseArgs({ args: [...argv], options, allowPositionals: true });

@@ -2,11 +2,13 @@ import { mkdir, readFile, rm } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { EXIT, UserError } from "../errors.ts";
 import { verifySnapshot } from "../unseal-helper/snapshot-archive.ts";
+import { compareCanaries, hasCanary } from "./canary.ts";
 import { COMMIT_FILE, parseCommit, type Commit } from "./commit.ts";
 import { PrivateServer } from "./drill-database.ts";
 import { checkRepositories } from "./drill-git.ts";
 import { compareObjects, parseNamedObjects } from "./drill-objects.ts";
 import { DrillRecord, type DrillReport } from "./drill-record.ts";
+import { canaryOf, canaryRepository } from "./forge.ts";
 import { measure, replaceFile } from "./files.ts";
 import type { Job } from "./job.ts";
 import { CANARY_KEY } from "./mirror.ts";
@@ -14,12 +16,12 @@ import { layout, type Layout } from "./paths.ts";
 import { ROLE } from "./postgres.ts";
 import { probeOffsite } from "./probe.ts";
 import { Progress } from "./progress.ts";
+import { parsePackedRefs } from "./refs.ts";
 import { restoreRefs } from "./restore-git.ts";
+import { requireRoom } from "./room.ts";
 
 /** A whole restore of a large set over a slow line. */
 const RESTORE_SECONDS = 12 * 3600;
-/** More than this much of what is restored has to be free before. */
-const ROOM = 1.2;
 /** restic's own words for trouble that is not the backup's. */
 const NOT_THE_BACKUP = /no space left|connection (refused|reset)|i\/o timeout|no such host|network is unreachable|EOF/i;
 
@@ -103,19 +105,7 @@ async function findNewest({ job }: Drill) {
 }
 
 async function restore({ job, directory, restored }: Drill, commit: Commit) {
-  const stats = await job.restic.run(["stats", "--no-lock", "--json", "--mode", "restore-size", commit.snapshot], {
-    timeoutSeconds: 600,
-  });
-  const { total_size: bytes, total_file_count: files } = JSON.parse(stats.stdout) as Record<string, number>;
-  const total = bytes ?? 0;
-  const free = await job.effects.freeBytes(directory);
-  if (free < total * ROOM) {
-    throw new UserError(
-      `drill: no room: ${String(Math.ceil((total * ROOM) / 2 ** 20))} MiB needed, ${String(Math.floor(free / 2 ** 20))} MiB free`,
-      "make room on the VM, or drill from scratch on another one",
-      EXIT.host,
-    );
-  }
+  const { bytes: total, files } = await requireRoom(job, "drill", commit.snapshot, directory);
   const progress = new Progress(job.effects, "restore", total);
   const onLine = (line: string) => {
     const restoredBytes = /"bytes_restored":(\d+)/.exec(line)?.[1];
@@ -126,7 +116,7 @@ async function restore({ job, directory, restored }: Drill, commit: Commit) {
     if (!(error instanceof UserError) || !NOT_THE_BACKUP.test(error.message)) throw error;
     throw new UserError(error.message, error.hint, EXIT.unreachable);
   });
-  return { detail: `${String(files ?? 0)} files, ${String(total)} bytes`, problems: [], value: total };
+  return { detail: `${String(files)} files, ${String(total)} bytes`, problems: [], value: total };
 }
 
 async function checkGit({ job, restored, held }: Drill, commit: Commit) {
@@ -188,7 +178,8 @@ async function checkReferences(
   };
 }
 
-async function checkCanary({ job, held }: Drill, server: PrivateServer, { run, postgres }: Commit) {
+async function checkCanary({ job, held }: Drill, server: PrivateServer, commit: Commit) {
+  const { run, postgres } = commit;
   const found = new Map<string, string>();
   const [bucket] = job.plan.buckets;
   if (bucket !== undefined) {
@@ -197,8 +188,11 @@ async function checkCanary({ job, held }: Drill, server: PrivateServer, { run, p
   if (postgres.databases.some(({ name }) => name === ROLE)) {
     found.set("row", await server.query(ROLE, "SELECT run FROM canary"));
   }
-  const problems = [...found].flatMap(([where, value]) =>
-    value === run ? [] : [`canary: the ${where} is of run ${value}, not of ${run}`],
-  );
-  return { detail: `run ${run} in: ${[...found.keys()].join(", ")}`, problems, value: 0 };
+  if (hasCanary(commit, "git")) {
+    const refs = join(held.refs, canaryRepository(job.plan), "packed-refs");
+    const ids = parsePackedRefs(await readFile(refs, "utf8").catch(() => ""));
+    found.set("git tag", canaryOf(ids.keys(), run));
+  }
+  // Vault's is in its snapshot, which only the shares open: a rebuild compares it.
+  return { detail: `run ${run} in: ${[...found.keys()].join(", ")}`, problems: compareCanaries(run, found), value: 0 };
 }

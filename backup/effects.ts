@@ -23,7 +23,7 @@ export type Run = (program: string, args: readonly string[], options: RunOptions
 
 /** One HTTP request. */
 export interface HttpRequest {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   readonly url: string;
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;

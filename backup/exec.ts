@@ -68,14 +68,26 @@ function closed(child: ChildProcess): Promise<void> {
 
 /**
  * A lock on a file by flock(1), whose `cat` keeps it until this process closes the pipe or ends. The operator's
- * machine takes the same lock in the same way, so that no deployment and no backup disturb each other.
+ * machine takes the same lock, so that no deployment and no backup disturb each other.
+ *
+ * @param interrupted ends the waiting for it: a container that is to stop must not stay for the deployment that stops it
  */
-export const lockFile: Effects["lock"] = async (path, waitSeconds) => {
-  const args = ["--exclusive", "--wait", String(waitSeconds), path, "sh", "-c", "echo locked; exec cat"];
-  const child = spawn("flock", args, { stdio: ["pipe", "pipe", "inherit"] });
-  const locked = await new Promise<boolean>((resolve, reject) => {
-    child.stdout.once("data", () => resolve(true));
-    child.once("error", reject).once("close", () => resolve(false));
-  });
-  return locked ? () => child.stdin.end() : undefined;
-};
+export function createLock(interrupted: AbortSignal): Effects["lock"] {
+  return async (path, waitSeconds) => {
+    const args = ["--exclusive", "--wait", String(waitSeconds), path, "sh", "-c", "echo locked; exec cat"];
+    const child = spawn("flock", args, { stdio: ["pipe", "pipe", "inherit"] });
+    const end = (): unknown => child.kill("SIGTERM");
+    if (interrupted.aborted) end();
+    interrupted.addEventListener("abort", end, { once: true });
+    const locked = await new Promise<boolean>((resolve, reject) => {
+      child.stdout.once("data", () => resolve(true));
+      child.once("error", reject).once("close", () => resolve(false));
+    });
+    interrupted.removeEventListener("abort", end);
+    if (interrupted.aborted) {
+      child.stdin.end();
+      throw new UserError("interrupted", "run the command again", EXIT.interrupted);
+    }
+    return locked ? () => child.stdin.end() : undefined;
+  };
+}

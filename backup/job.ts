@@ -4,15 +4,19 @@ import { EXIT, UserError } from "../errors.ts";
 import type { Effects } from "./effects.ts";
 import { layout, type Layout, type Roots } from "./paths.ts";
 import { parsePlan, type Plan } from "./plan.ts";
+import { isOurs, openRepository } from "./repository.ts";
 import { Restic, type Repository } from "./restic.ts";
 
 /** What the job was given as files. */
 export interface Credentials {
   readonly offsitePassword: string;
-  readonly offsiteCa: string;
+  /** absent where the offsite is not ours */
+  readonly offsiteCa?: string;
   readonly postgresPassword: string;
   readonly s3AccessKey: string;
   readonly s3SecretKey: string;
+  /** of the forge's account that owns the canary's repository and nothing else */
+  readonly forgePassword: string;
   readonly vault: { readonly roleId: string; readonly secretId: string };
 }
 
@@ -39,14 +43,16 @@ export async function readDelivered(roots: Roots): Promise<{ plan: Plan; credent
       throw new UserError(`${path}: ${error.code ?? error.message}`, "pulumi up delivers it", EXIT.config);
     });
   };
+  const plan = parsePlan(join(roots.files, "plan.json"), await text("plan.json"));
   return {
-    plan: parsePlan(join(roots.files, "plan.json"), await text("plan.json")),
+    plan,
     credentials: {
       offsitePassword: await text("offsite_password"),
-      offsiteCa: await text("offsite_ca.pem"),
+      ...(isOurs(plan.offsite) ? { offsiteCa: await text("offsite_ca.pem") } : {}),
       postgresPassword: await text("postgres_password"),
       s3AccessKey: await text("s3_access_key"),
       s3SecretKey: await text("s3_secret_key"),
+      forgePassword: await text("forge_password"),
       vault: { roleId: await text("vault_role_id"), secretId: await text("vault_secret_id") },
     },
   };
@@ -67,13 +73,8 @@ export async function openJob(
   await mkdir(temporary, { recursive: true });
   await writeFile(passwordFile, `*:*:*:*:${credentials.postgresPassword}\n`, { mode: 0o600 });
   const paths = layout(roots);
-  const repository: Repository = {
-    ...plan.offsite,
-    password: credentials.offsitePassword,
-    passwordFile: join(roots.files, "restic_password"),
-    caFile: join(roots.files, "offsite_ca.pem"),
-    cacheDirectory: paths.cache,
-  };
+  const directories = { files: roots.files, cache: paths.cache, temporary };
+  const repository = await openRepository(plan.offsite, credentials.offsitePassword, directories);
   const restic = new Restic(effects, repository);
   return { plan, credentials, roots, layout: paths, effects, repository, restic, passwordFile, run: effects.newId() };
 }

@@ -5,7 +5,7 @@ import { EXIT, UserError, type ExitCode } from "../errors.ts";
 import { parseCommandLine } from "./command-line.ts";
 import { execute } from "./commands.ts";
 import type { Effects } from "./effects.ts";
-import { createRun, lockFile } from "./exec.ts";
+import { createLock, createRun } from "./exec.ts";
 import { httpRequest } from "./http.ts";
 import { openJob, readDelivered, type Credentials, type Job } from "./job.ts";
 import { objectStore } from "./object-store.ts";
@@ -29,7 +29,7 @@ function realEffects(plan: Plan, credentials: S3Keys, interrupted: AbortSignal):
     run: createRun({ PATH: process.env["PATH"], HOME: "/tmp" }, interrupted),
     request: httpRequest,
     objects: objectStore({ endpoint: endpoints.s3, region, accessKeyId, secretAccessKey }),
-    lock: lockFile,
+    lock: createLock(interrupted),
     freeBytes: async (path) => {
       const { bavail, bsize } = await statfs(path);
       return bavail * bsize;
@@ -78,9 +78,7 @@ async function restore(argv: readonly string[], interrupted: AbortSignal): Promi
   const backups = openBackups({ ...job, caCertificate: job.credentials.offsiteCa });
   const commit = await chooseBackup(backups, request.choice, job.plan.owner);
   if (commit === undefined) throw new UserError("restore: there is no backup yet", "npx foundation backup now");
-  console.log(
-    JSON.stringify(await extract({ ...job, state: ROOTS.state }, commit, request.extraction, request.dryRun)),
-  );
+  console.log(JSON.stringify(await extract(job, commit, request.extraction, request.dryRun)));
   return EXIT.ok;
 }
 

@@ -2,7 +2,7 @@ import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
 import type { StoredObject } from "./effects.ts";
-import { replaceFile } from "./files.ts";
+import { measure, replaceFile } from "./files.ts";
 import type { Job } from "./job.ts";
 import { mirrorPath } from "./mirror-path.ts";
 import { Progress } from "./progress.ts";
@@ -17,6 +17,8 @@ export interface MirroredBucket {
   readonly bytes: number;
   /** keys that a file system cannot hold */
   readonly skipped: readonly string[];
+  /** keys that never change, and have another content than before; the mirror keeps what it has */
+  readonly overwritten: readonly string[];
 }
 
 /**
@@ -30,6 +32,7 @@ export async function mirrorBucket(job: Job, bucket: string): Promise<MirroredBu
   const index = await readIndex(layout.mirrorIndex(bucket));
   const directory = layout.mirror(bucket);
   const skipped: string[] = [];
+  const overwritten: string[] = [];
   const wanted: { object: StoredObject; path: string }[] = [];
   let [objects, bytes] = [0, 0];
   try {
@@ -43,7 +46,10 @@ export async function mirrorBucket(job: Job, bucket: string): Promise<MirroredBu
     const totalBytes = wanted.reduce((sum, { object }) => sum + object.bytes, 0);
     const progress = new Progress(effects, `s3 ${bucket}`, totalBytes);
     await inParallel(wanted, async ({ object, path }) => {
-      if (await fetchObject(job, bucket, object, join(directory, path))) index.set(object.key, object.tag);
+      const known = isImmutable(job.plan, bucket, object.key) && index.has(object.key);
+      const result = await fetchObject(job, bucket, object, { path: join(directory, path), keep: known });
+      if (result === "copied") index.set(object.key, object.tag);
+      if (result === "overwritten") overwritten.push(object.key);
       progress.add(object.bytes);
     });
   } catch (error) {
@@ -51,7 +57,7 @@ export async function mirrorBucket(job: Job, bucket: string): Promise<MirroredBu
   } finally {
     await replaceFile(layout.mirrorIndex(bucket), JSON.stringify(Object.fromEntries(index)));
   }
-  return { objects, bytes, skipped };
+  return { objects, bytes, skipped, overwritten: overwritten.sort() };
 }
 
 /** Writes the run's id into the first bucket, for the drill. */
@@ -69,18 +75,27 @@ async function isCurrent(path: string, object: StoredObject, index: ReadonlyMap<
   return found?.isFile() === true && found.size === object.bytes;
 }
 
+/** Whether an object is of a kind that is written once: its name follows from its content, or is given once. */
+function isImmutable({ databases }: Job["plan"], bucket: string, key: string): boolean {
+  const references = databases.flatMap((database) => database.references);
+  return references.some((reference) => reference.bucket === bucket && key.startsWith(reference.prefix));
+}
+
+/** @param keep a copy of before, unless the new content is the same */
 async function fetchObject(
   { effects, layout, run }: Job,
   bucket: string,
   object: StoredObject,
-  path: string,
-): Promise<boolean> {
+  { path, keep }: { path: string; keep: boolean },
+): Promise<"copied" | "gone" | "overwritten"> {
   const partial = join(layout.mirrors, `.${run}.${effects.newId()}.new`);
   try {
-    if (!(await effects.objects.download(bucket, object.key, partial))) return false;
+    if (!(await effects.objects.download(bucket, object.key, partial))) return "gone";
+    const before = keep ? await measure(path).catch(() => undefined) : undefined;
+    if (before !== undefined && before.sha256 !== (await measure(partial)).sha256) return "overwritten";
     await mkdir(dirname(path), { recursive: true });
     await rename(partial, path);
-    return true;
+    return "copied";
   } finally {
     await rm(partial, { force: true });
   }

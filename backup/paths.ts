@@ -43,6 +43,9 @@ export function layout({ state }: Pick<Roots, "state">) {
     /** what a drill writes while it lasts */
     drill: join(state, "drill"),
     drillReport: join(state, "state", "drill.json"),
+    /** the marker of the backup that this VM began with */
+    restored: join(state, "state", "restored.json"),
+    mirrorAbsent: (bucket: string) => join(state, "state", `absent-${bucket}.json`),
     mirrorIndex: (bucket: string) => join(state, "state", `mirror-${bucket}.json`),
   } as const;
 }

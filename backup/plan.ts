@@ -9,7 +9,17 @@ const database = z.strictObject({
   /** a query whose answer must not change while a set is captured: what the database says about files */
   layout: z.string().optional(),
   /** objects that it names, for the drill: the query gives key, size in bytes, and SHA-256 in hex or an empty text */
-  references: z.array(z.strictObject({ what: z.string(), bucket: z.string(), query: z.string() })).default([]),
+  references: z
+    .array(
+      z.strictObject({
+        what: z.string(),
+        bucket: z.string(),
+        /** of their keys; what is written under it is never written again */
+        prefix: z.string(),
+        query: z.string(),
+      }),
+    )
+    .default([]),
 });
 const tree = z.strictObject({
   volume: name,
@@ -23,15 +33,25 @@ const schema = z.strictObject({
   vmId: z.string().regex(/^[0-9a-f]{32}$/, "is not the id of a VM"),
   everyMinutes: z.int().min(1).max(1440),
   offsite: z.strictObject({
-    url: z.string().regex(/^rest:https:\/\/[\w.:[\]-]+\/[\w-]+\/$/, "is not rest:https://HOST:PORT/USER/"),
-    username: z.string().regex(/^[\w-]+$/, "is not a user name"),
+    url: z
+      .string()
+      .regex(
+        /^(rest:https:\/\/[\w.:[\]-]+\/[\w-]+\/|s3:https?:\/\/[\w.:-]+(\/[\w.-]+)+)$/,
+        "is not rest:https://HOST:PORT/USER/ or s3:https://HOST/BUCKET/PATH",
+      ),
+    /** of the REST server, or the access key id */
+    username: z.string().regex(/^[\w+/=.-]+$/, "is not a user name"),
+    region: z.string().optional(),
   }),
   endpoints: z.strictObject({
     /** HOST:PORT */
     postgres: z.string().regex(/^[\w.-]+:\d+$/, "is not HOST:PORT"),
     s3: url,
     vault: url,
+    forge: url,
   }),
+  /** where a run leaves its mark in git: the forge's account that the job has, and its repository */
+  canary: z.strictObject({ account: name, repository: name }),
   s3Region: z.string(),
   databases: z.array(database).min(1),
   buckets: z.array(z.string().regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, "is not a bucket name")),

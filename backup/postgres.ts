@@ -13,7 +13,7 @@ const LOOK = "docker logs --tail 50 postgres (on the VM)";
 const DUMP_SECONDS = 3600;
 const QUERY_SECONDS = 60;
 // Not aligned, rows only, quiet, no ~/.psqlrc.
-const PSQL = ["--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--set=ON_ERROR_STOP=1"];
+const PSQL = ["--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--set=ON_ERROR_STOP=1", "--field-separator=\t"];
 
 /** What {@link dumpDatabases} has found. */
 export interface CapturedDatabases {
@@ -97,9 +97,14 @@ async function dumpGlobals(job: Job): Promise<void> {
 export async function readLayout(job: Job): Promise<string> {
   const answers: string[] = [];
   for (const { name, layout } of job.plan.databases) {
-    if (layout !== undefined) answers.push((await psql(job, name, `${layout};\n`, QUERY_SECONDS)).stdout);
+    if (layout !== undefined) answers.push(await queryDatabase(job, name, layout));
   }
   return answers.join();
+}
+
+/** Answer of a query: a line for each row, columns separated by tabs. @throws UserError */
+export async function queryDatabase(job: Job, database: string, sql: string): Promise<string> {
+  return (await psql(job, database, `${sql};\n`, QUERY_SECONDS)).stdout.trimEnd();
 }
 
 /** Writes the run's id into a table of its own, which the drill looks for. */
@@ -110,6 +115,11 @@ CREATE TABLE IF NOT EXISTS canary (one boolean PRIMARY KEY DEFAULT true CHECK (o
 INSERT INTO canary (run) VALUES ('${job.run}') ON CONFLICT (one) DO UPDATE SET run = excluded.run;
 `;
   await psql(job, ROLE, script, QUERY_SECONDS);
+}
+
+/** The id that is in that table. */
+export async function readDatabaseCanary(job: Job): Promise<string> {
+  return await queryDatabase(job, ROLE, "SELECT run FROM canary");
 }
 
 async function psql(job: Job, database: string, input: string, seconds: number) {

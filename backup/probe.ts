@@ -9,20 +9,22 @@ const LOOK = "npx foundation offsite check";
  * Asks the offsite for the repository's configuration. restic itself would try for a quarter of an hour before it says
  * that nobody answers.
  *
- * @param ca text of the CA certificate
+ * @param ca text of the CA certificate; undefined for the public ones
  * @throws UserError that says which of the ways to fail it is
  */
-export async function probeOffsite(
-  effects: Effects,
-  { url, username, password }: Repository,
-  ca: string,
-): Promise<void> {
+export async function probeOffsite(effects: Effects, repository: Repository, ca: string | undefined): Promise<void> {
+  const { url, username, password } = repository;
+  if (url.startsWith("s3:")) {
+    await probeServer(effects, new URL(url.slice("s3:".length)));
+    return;
+  }
   const authorization = `Basic ${Buffer.from(`${username}:${password}`).toString("base64")}`;
   const address = url.replace(/^rest:/, "");
   let status: number;
   try {
-    const request = { method: "GET", url: `${address}config`, headers: { authorization }, ca } as const;
-    ({ status } = await effects.request({ ...request, timeoutSeconds: TIMEOUT_SECONDS }));
+    const request = { method: "GET", url: `${address}config`, headers: { authorization } } as const;
+    const trust = ca === undefined ? {} : { ca };
+    ({ status } = await effects.request({ ...request, ...trust, timeoutSeconds: TIMEOUT_SECONDS }));
   } catch (error) {
     throw unreachable(new URL(address).host, error as NodeJS.ErrnoException);
   }
@@ -43,6 +45,16 @@ export async function probeOffsite(
       );
     default:
       throw new UserError(`offsite: answers with HTTP ${String(status)}`, LOOK, EXIT.unreachable);
+  }
+}
+
+/** Of an S3 server every answer will do: what is in it, and whether it may be read, restic says at once. */
+async function probeServer(effects: Effects, { origin, host }: URL): Promise<void> {
+  try {
+    await effects.request({ method: "GET", url: `${origin}/`, timeoutSeconds: TIMEOUT_SECONDS });
+  } catch (error) {
+    const { message } = unreachable(host, error as NodeJS.ErrnoException);
+    throw new UserError(message, `is it up? curl -v ${origin}/`, EXIT.unreachable);
   }
 }
 

@@ -7,7 +7,7 @@ export const SNAPSHOT_HOST = "foundation";
 
 /** restic's exit codes, as far as they are told apart. */
 const INCOMPLETE = 3;
-const NO_REPOSITORY = 10;
+export const NO_REPOSITORY = 10;
 const LOCKED = 11;
 const WRONG_PASSWORD = 12;
 
@@ -19,6 +19,8 @@ export interface Repository {
   readonly url: string;
   readonly username: string;
   readonly password: string;
+  /** of an S3 server */
+  readonly region?: string | undefined;
   /** of the repository's encryption */
   readonly passwordFile: string;
   readonly caFile: string;
@@ -29,8 +31,7 @@ export interface Repository {
 export function resticEnvironment(repository: Repository): Record<string, string> {
   return {
     RESTIC_REPOSITORY: repository.url,
-    RESTIC_REST_USERNAME: repository.username,
-    RESTIC_REST_PASSWORD: repository.password,
+    ...login(repository),
     RESTIC_PASSWORD_FILE: repository.passwordFile,
     RESTIC_CACERT: repository.caFile,
     RESTIC_CACHE_DIR: repository.cacheDirectory,
@@ -40,6 +41,11 @@ export function resticEnvironment(repository: Repository): Record<string, string
     // Status lines of --json, in seconds between them: 2.
     RESTIC_PROGRESS_FPS: "0.5",
   };
+}
+
+function login({ url, username, password, region = "" }: Repository): Record<string, string> {
+  if (url.startsWith("rest:")) return { RESTIC_REST_USERNAME: username, RESTIC_REST_PASSWORD: password };
+  return { AWS_ACCESS_KEY_ID: username, AWS_SECRET_ACCESS_KEY: password, AWS_DEFAULT_REGION: region };
 }
 
 /** Arguments of the one backup of a set. `--no-scan`: nothing waits for an estimate. */
@@ -158,8 +164,18 @@ export function explain({ exitCode, stderr }: Finished): UserError {
         EXIT.refused,
       );
     default:
+      if (/access denied|invalidaccesskeyid|signaturedoesnotmatch/i.test(detail)) return keysRefused(detail);
       return new UserError(`restic: ${detail}`, "npx foundation offsite check");
   }
+}
+
+/** Of an S3 server; ours is asked before restic is. */
+function keysRefused(detail: string): UserError {
+  return new UserError(
+    `offsite: refuses this access key: ${detail}`,
+    "pulumi config set --path --secret foundation:offsite.secretAccessKey, then pulumi up",
+    EXIT.refused,
+  );
 }
 
 /** What restic said last, from text or from JSON. */
@@ -171,6 +187,9 @@ export function lastMessage(stderr: string): string {
     const error = (message["error"] as { message?: string } | undefined)?.message;
     return [message["item"], error ?? message["message"]].filter(Boolean).join(": ");
   });
+  // Below the reason, it asks whether there is a repository, and repeats its name.
+  const fatal = texts.findLast((text) => text.startsWith("Fatal: "));
+  if (fatal !== undefined) return fatal;
   // Under an error about single files comes a line that says no more than that there were some.
   return (
     texts.findLast((text) => text !== "" && !/at least one source file could not be read/i.test(text)) ?? "no message"

@@ -9,7 +9,7 @@ export type RestoreRequest =
   | { readonly kind: "part"; readonly choice: Choice; readonly extraction: Extraction; readonly dryRun: boolean };
 
 const USAGE =
-  "restore --seed auto|fresh|ID|TIME; restore --only forgejo|postgres|s3|vault|repo [OWNER/NAME] [--at TIME|--id ID] [--dry-run]";
+  "restore --seed auto|fresh|ID|TIME; restore --only forgejo|postgres|s3|vault|repo|all [OWNER/NAME] [--at TIME|--id ID] [--dry-run]";
 
 /** Reads what follows `restore`. @throws UserError (usage) */
 export function parseRestoreLine(argv: readonly string[]): RestoreRequest {

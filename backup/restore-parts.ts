@@ -4,14 +4,15 @@ import { UserError } from "../errors.ts";
 import type { Commit } from "./commit.ts";
 import type { Effects } from "./effects.ts";
 import { measure } from "./files.ts";
-import type { Layout } from "./paths.ts";
+import type { Layout, Roots } from "./paths.ts";
 import type { Plan } from "./plan.ts";
 import type { Restic } from "./restic.ts";
 import { restoreDirectory } from "./restore-files.ts";
 import { restoreRefs, restoreRepository } from "./restore-git.ts";
+import { requireRoom } from "./room.ts";
 
 /** A part of a backup that can be had by itself. */
-export const PARTS = ["forgejo", "postgres", "s3", "vault", "repo"] as const;
+export const PARTS = ["forgejo", "postgres", "s3", "vault", "repo", "all"] as const;
 /** Its name. */
 export type Part = (typeof PARTS)[number];
 
@@ -38,8 +39,7 @@ export interface Extractor {
   readonly effects: Effects;
   readonly restic: Restic;
   readonly layout: Layout;
-  /** the volume backup-data */
-  readonly state: string;
+  readonly roots: Pick<Roots, "state" | "kit">;
 }
 
 /**
@@ -53,11 +53,12 @@ export async function extract(
   dryRun: boolean,
 ): Promise<Extracted> {
   const { snapshot, finished: backup } = commit;
-  const directory = join(extractor.state, "restored", `${part}-${snapshot.slice(0, 8)}`);
+  const directory = join(extractor.roots.state, "restored", `${part}-${snapshot.slice(0, 8)}`);
   const result = { snapshot, backup, directory, content: describePart(commit, part, repository) };
   if (dryRun) return result;
   await rm(directory, { recursive: true, force: true });
   await mkdir(directory, { recursive: true, mode: 0o700 });
+  if (part === "all") await requireRoom(extractor, "restore", snapshot, directory);
   await WRITERS[part](extractor, commit, directory, repository);
   return result;
 }
@@ -72,7 +73,7 @@ const WRITERS: Readonly<Record<Part, Writer>> = {
       await restoreDirectory(extractor, { snapshot, source: tree.path, target });
       await restoreRefs(refs, join(target, tree.git ?? ""));
     }
-    await rm(refs, { recursive: true });
+    await rm(refs, { recursive: true, force: true });
   },
   postgres: async (extractor, commit, directory) => {
     const source = join(extractor.layout.stage, "pg");
@@ -90,7 +91,21 @@ const WRITERS: Readonly<Record<Part, Writer>> = {
     await requireSame(join(directory, "raft.snap"), vault.sha256, "the snapshot of Vault");
   },
   repo: restoreOne,
+  all: async (extractor, commit, directory) => {
+    const { snapshot } = commit;
+    for (const part of commit.vault === null ? STORES : ([...STORES, "vault"] as const)) {
+      await mkdir(join(directory, part), { mode: 0o700 });
+      await WRITERS[part](extractor, commit, join(directory, part));
+    }
+    for (const { path, volume } of extractor.plan.trees.filter(({ git }) => git === undefined)) {
+      await restoreDirectory(extractor, { snapshot, source: path, target: join(directory, volume) });
+    }
+    const { kit } = extractor.roots;
+    await restoreDirectory(extractor, { snapshot, source: kit, target: join(directory, "kit"), isOptional: true });
+  },
 };
+
+const STORES = ["forgejo", "postgres", "s3"] as const;
 
 const OTHER = "choose another one: npx foundation backup list";
 
@@ -111,13 +126,14 @@ async function restoreOne(
   const source = join(tree?.path ?? "", tree?.git ?? "", name);
   await restoreDirectory(extractor, { snapshot, source, target });
   await restoreRepository(manifest, target);
-  await rm(refs, { recursive: true });
+  await rm(refs, { recursive: true, force: true });
 }
 
 /** @returns directory of the manifests */
 async function restoreManifests(extractor: Extractor, snapshot: string, directory: string): Promise<string> {
   const target = join(directory, ".refs");
-  await restoreDirectory(extractor, { snapshot, source: extractor.layout.refs, target });
+  // A forge without a repository has none.
+  await restoreDirectory(extractor, { snapshot, source: extractor.layout.refs, target, isOptional: true });
   return target;
 }
 
@@ -126,7 +142,8 @@ async function requireSame(path: string, sha256: string, what: string): Promise<
   throw new UserError(`restore: ${what} is not the one that the backup describes`, OTHER);
 }
 
-function describePart({ git, postgres, s3, vault }: Commit, part: Part, repository?: string): string[] {
+function describePart(commit: Commit, part: Part, repository?: string): string[] {
+  const { git, postgres, s3, vault } = commit;
   switch (part) {
     case "forgejo":
       return [`${String(git.repositories)} repositories, ${String(git.refs)} references`];
@@ -138,6 +155,8 @@ function describePart({ git, postgres, s3, vault }: Commit, part: Part, reposito
       });
     case "vault":
       return vault === null ? [] : [`raft.snap, ${String(vault.bytes)} bytes, of ${vault.taken}, epoch ${vault.epoch}`];
+    case "all":
+      return [...STORES, "vault" as const].flatMap((each) => describePart(commit, each));
     case "repo":
       return [`${(repository ?? "").toLowerCase()}.git`];
   }

@@ -47,8 +47,8 @@ export interface Offsite {
   readonly restic: Restic;
   readonly effects: Effects;
   readonly repository: Repository;
-  /** PEM */
-  readonly caCertificate: string;
+  /** PEM; undefined where the offsite is not ours */
+  readonly caCertificate: string | undefined;
 }
 
 /** What already holds data, of everything that a restore would write to. */

@@ -1,11 +1,13 @@
 import { lchown, lstat, mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { EXIT, UserError } from "../errors.ts";
+import { renderCommit, type Commit } from "./commit.ts";
 import type { Effects } from "./effects.ts";
 import { replaceFile } from "./files.ts";
 import { layout, type Roots } from "./paths.ts";
 import { parsePlan, type Plan } from "./plan.ts";
-import { Restic, type Repository } from "./restic.ts";
+import { claimRepository, isOurs, openRepository } from "./repository.ts";
+import { Restic } from "./restic.ts";
 import { type Journal, parseJournal, renderJournal } from "./restore-journal.ts";
 import { seed, type SeedEffects } from "./restore-seed.ts";
 import { findData, type Offsite, openBackups, type Restore, restoreSteps } from "./restore-steps.ts";
@@ -15,7 +17,8 @@ import { openBucket } from "./restore-upload.ts";
 export interface Delivered {
   readonly plan: Plan;
   readonly offsitePassword: string;
-  readonly offsiteCa: string;
+  /** absent where the offsite is not ours */
+  readonly offsiteCa?: string;
   /** of PostgreSQL's superuser */
   readonly postgresPassword: string;
   readonly s3AccessKey: string;
@@ -48,10 +51,11 @@ export async function readDelivered(directory: string): Promise<Delivered> {
       throw new UserError(`${path}: ${error.code ?? error.message}`, "pulumi up delivers it", EXIT.config);
     });
   };
+  const plan = parsePlan(join(directory, "plan.json"), await text("plan.json"));
   return {
-    plan: parsePlan(join(directory, "plan.json"), await text("plan.json")),
+    plan,
     offsitePassword: await text("offsite_password"),
-    offsiteCa: await text("offsite_ca.pem"),
+    ...(isOurs(plan.offsite) ? { offsiteCa: await text("offsite_ca.pem") } : {}),
     postgresPassword: await text("postgres_password"),
     s3AccessKey: await text("s3_access_key"),
     s3SecretKey: await text("s3_secret_key"),
@@ -66,6 +70,7 @@ export async function runSeed(
   request: string,
 ): Promise<Journal> {
   const restore = await openRestore(roots, delivered, effects);
+  if (!isOurs(restore.repository)) await claimRepository(restore, request);
   const path = join(roots.seed, "seed.json");
   const seedEffects: SeedEffects = {
     readJournal: async () => {
@@ -81,7 +86,7 @@ export async function runSeed(
     backups: openBackups(restore),
     steps: (commit) => [
       ...restoreSteps(restore, commit),
-      { name: "volume backup-data", run: () => handOver(roots.state) },
+      { name: "volume backup-data", run: () => handOver(roots.state, commit) },
     ],
     now: () => effects.now().getTime() / 1000,
     log: (line) => effects.report(line),
@@ -94,13 +99,8 @@ async function openRestore(roots: SeedRoots, delivered: Delivered, effects: Effe
   const passwordFile = join(roots.temporary, "pgpass");
   await mkdir(roots.temporary, { recursive: true });
   await writeFile(passwordFile, `*:*:*:*:${delivered.postgresPassword}\n`, { mode: 0o600 });
-  const repository: Repository = {
-    ...plan.offsite,
-    password: delivered.offsitePassword,
-    passwordFile: join(roots.files, "restic_password"),
-    caFile: join(roots.files, "offsite_ca.pem"),
-    cacheDirectory: join(roots.seed, "cache"),
-  };
+  const directories = { files: roots.files, cache: join(roots.seed, "cache"), temporary: roots.temporary };
+  const repository = await openRepository(plan.offsite, delivered.offsitePassword, directories);
   const login = { endpoint: plan.endpoints.s3, region: plan.s3Region };
   const keys = { accessKeyId: delivered.s3AccessKey, secretAccessKey: delivered.s3SecretKey };
   return {
@@ -117,11 +117,14 @@ async function openRestore(roots: SeedRoots, delivered: Delivered, effects: Effe
   };
 }
 
-/** What was made here as root is the job's from now on. */
-async function handOver(state: string): Promise<void> {
+/** What was made here as root is the job's from now on, and with it what the first run compares the stores with. */
+async function handOver(state: string, commit: Commit): Promise<void> {
   const { uid, gid } = await lstat(state);
   for (const name of ["stage", "mirror", "state"]) {
     await mkdir(join(state, name), { recursive: true });
     await lchown(join(state, name), uid, gid);
   }
+  const { restored } = layout({ state });
+  await replaceFile(restored, renderCommit(commit));
+  await lchown(restored, uid, gid);
 }

@@ -1,7 +1,9 @@
 import { mkdir, readdir, readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../errors.ts";
-import { COMMIT_FILE, renderCommit, type Commit, type Degradation, type VaultPart } from "./commit.ts";
+import { leaveCanary } from "./canary.ts";
+import { COMMIT_FILE, renderCommit, type Commit, type Degradation } from "./commit.ts";
+import { writeGitCanary } from "./forge.ts";
 import type { Job } from "./job.ts";
 import { writeMeta } from "./meta.ts";
 import { mirrorBucket, writeObjectCanary } from "./mirror.ts";
@@ -9,8 +11,10 @@ import { dumpDatabases, readLayout, writeDatabaseCanary, type CapturedDatabases 
 import { probeOffsite } from "./probe.ts";
 import { Progress, size } from "./progress.ts";
 import { captureRefs, type CapturedRefs } from "./refs.ts";
+import { requireOwnRepository } from "./repository.ts";
 import { backupArguments, commitArguments, explain, isIncomplete, parseSummary, type Summary } from "./restic.ts";
-import { captureVault, formerVault } from "./vault.ts";
+import { checkRebuilt } from "./rebuilt.ts";
+import { captureVault, formerVault, type CapturedVault } from "./vault.ts";
 
 /** Kept free for the services, whatever the backup would like to write. */
 const RESERVE_BYTES = 512 * 1024 * 1024;
@@ -51,8 +55,12 @@ export async function makeSet(job: Job, seconds: Timings): Promise<Committed> {
   const { effects, plan } = job;
   const started = effects.now().toISOString();
   const step = timer(job, seconds);
-  await step("offsite", () => probeOffsite(effects, job.repository, job.credentials.offsiteCa));
+  await step("offsite", async () => {
+    await probeOffsite(effects, job.repository, job.credentials.offsiteCa);
+    await requireOwnRepository(job);
+  });
   await step("space", () => prepareStage(job));
+  await checkRebuilt(job);
   const vault = await step("vault", () => vaultPart(job));
   for (let attempt = 1; ; attempt += 1) {
     const before = await readLayout(job);
@@ -121,9 +129,9 @@ async function prepareStage({ effects, layout, plan }: Job): Promise<void> {
 }
 
 /** Vault is the one part without which there is a set: it is sealed after every reboot until somebody opens it. */
-async function vaultPart(job: Job): Promise<{ part: VaultPart | null; degraded: Degradation[] }> {
+async function vaultPart(job: Job): Promise<CapturedVault> {
   try {
-    return { part: await captureVault(job), degraded: [] };
+    return await captureVault(job);
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     const part = await formerVault(job);
@@ -134,11 +142,12 @@ async function vaultPart(job: Job): Promise<{ part: VaultPart | null; degraded: 
 
 async function capture(job: Job, step: Step): Promise<Captured> {
   const { plan, layout } = job;
-  const degraded: Degradation[] = [];
   const s3: Captured["s3"] = {};
-  await step("canary", async () => {
+  const degraded = await step("canary", async () => {
     await writeDatabaseCanary(job);
     await writeObjectCanary(job);
+    // Last, because it is the one that need not answer: what is pushed is read from the forge's files.
+    return await leaveCanary("git", () => writeGitCanary(job));
   });
   const postgres = await step("postgres", () => dumpDatabases(job));
   const git = await step("git", async () => {
@@ -148,12 +157,16 @@ async function capture(job: Job, step: Step): Promise<Captured> {
     return { repositories: sum("repositories"), refs: sum("refs") };
   });
   for (const bucket of plan.buckets) {
-    const { objects, bytes, skipped } = await step("s3", () => mirrorBucket(job, bucket));
+    const { objects, bytes, skipped, overwritten } = await step("s3", () => mirrorBucket(job, bucket));
     s3[bucket] = { objects, bytes };
-    if (skipped.length === 0) continue;
-    const which = `${skipped[0] ?? ""} (${String(skipped.length)} in all)`;
-    const reason = `${bucket}: left out, because no file can have such a name: ${which}`;
-    degraded.push({ part: "s3", reason });
+    const lacking = [
+      ["left out, because no file can have such a name", skipped],
+      ["overwritten, though its like never changes; the copy of before is kept", overwritten],
+    ] as const;
+    for (const [what, [key, ...more]] of lacking) {
+      if (key === undefined) continue;
+      degraded.push({ part: "s3", reason: `${bucket}: ${what}: ${key} (${String(more.length + 1)} in all)` });
+    }
   }
   return { postgres, git, s3, degraded };
 }

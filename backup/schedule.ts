@@ -19,6 +19,11 @@ export function nextRun({ everyMinutes, lastStarted, lastFailed }: Schedule, now
   return new Date(Math.max(now.getTime(), lastStarted.getTime() + minutes * 60_000));
 }
 
+/** Whether the mirrors are to be looked through: once a week. */
+export function isCollectionDue(lastCollected: Date | null, now: Date): boolean {
+  return lastCollected === null || now.getTime() - lastCollected.getTime() >= 7 * 24 * 3600 * 1000;
+}
+
 /** A data check a day: in four weeks every part has been read once. */
 export const CHECK_PARTS = 28;
 

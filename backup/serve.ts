@@ -5,7 +5,8 @@ import { checkRepository } from "./check.ts";
 import { replaceFile } from "./files.ts";
 import { DailyDrill } from "./drill-schedule.ts";
 import type { Job } from "./job.ts";
-import { dueCheck, nextRun } from "./schedule.ts";
+import { collectMirrors } from "./mirror-collection.ts";
+import { dueCheck, isCollectionDue, nextRun } from "./schedule.ts";
 import { readStatus } from "./status.ts";
 
 /** Until the first run has ended, a container that has just been started counts as healthy. */
@@ -23,8 +24,8 @@ export interface Serving {
 }
 
 /**
- * Runs when it is time, and once a day after a run has restic read a part of the data and begins a drill. Ends when it is
- * asked to.
+ * Runs when it is time, and after a run, once a day, has restic read a part of the data and begins a drill, and once a
+ * week clears the mirrors. Ends when it is asked to.
  */
 export async function serve({ open, until, interrupted }: Serving): Promise<void> {
   await startHealthy(await open());
@@ -41,6 +42,7 @@ export async function serve({ open, until, interrupted }: Serving): Promise<void
       const { last: ended } = await backUp(job);
       if (ended.outcome === "failed" || interrupted.aborted) continue;
       await checkIfDue(job);
+      await collectIfDue(job);
       await drills.beginIfDue();
     } catch (error) {
       // The next run may do better; a container that always starts anew would look as if it were well.
@@ -62,4 +64,11 @@ async function checkIfDue(job: Job): Promise<void> {
   const { check } = await readStatus(layout, plan);
   const part = dueCheck(check === null ? null : new Date(check.finished), effects.now());
   if (part !== undefined) await checkRepository(job, part);
+}
+
+async function collectIfDue(job: Job): Promise<void> {
+  const { effects, layout, plan } = job;
+  const { collection } = await readStatus(layout, plan);
+  const last = collection === null ? null : new Date(collection.finished);
+  if (isCollectionDue(last, effects.now())) await collectMirrors(job, false);
 }

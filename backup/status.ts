@@ -29,6 +29,24 @@ const schema = z.object({
   commit: z.object({ run: z.string(), snapshot: z.string(), finished: z.string() }).nullable(),
   /** when the repository's data was last read and compared, and what came of it */
   check: z.object({ finished: z.string(), part: z.string(), reason: z.string().optional() }).nullable(),
+  /** what the last look for files of the mirrors that nothing needs came to */
+  collection: z
+    .object({
+      finished: z.string(),
+      removed: z.number(),
+      bytes: z.number(),
+      /** of no use any more, and kept for a while */
+      waiting: z.number(),
+      /** why it stopped */
+      reason: z.string().optional(),
+    })
+    .nullable()
+    .default(null),
+  /** on a VM that began with a backup: whether its stores are all of that one */
+  rebuilt: z
+    .object({ finished: z.string(), snapshot: z.string(), stores: z.array(z.string()), problems: z.array(z.string()) })
+    .nullable()
+    .default(null),
 });
 
 /** What is known of the backups, kept between runs. */
@@ -39,7 +57,16 @@ export type LastRun = z.infer<typeof lastRun>;
 /** The status as it was last written; a new one where there is none. */
 export async function readStatus(layout: Layout, plan: { vmId: string; everyMinutes: number }): Promise<Status> {
   const { vmId, everyMinutes } = plan;
-  const none: Status = { version: 1, vmId, everyMinutes, last: null, commit: null, check: null };
+  const none: Status = {
+    version: 1,
+    vmId,
+    everyMinutes,
+    last: null,
+    commit: null,
+    check: null,
+    collection: null,
+    rebuilt: null,
+  };
   try {
     const known = schema.parse(JSON.parse(await readFile(layout.status, "utf8")));
     return known.vmId === vmId ? { ...known, everyMinutes } : none;

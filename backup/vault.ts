@@ -3,12 +3,15 @@ import { dirname, join } from "node:path";
 import { z } from "zod";
 import { UserError } from "../errors.ts";
 import { verifySnapshot } from "../unseal-helper/snapshot-archive.ts";
-import { checkVaultPart, type VaultPart } from "./commit.ts";
+import { leaveCanary } from "./canary.ts";
+import { checkVaultPart, type Degradation, type VaultPart } from "./commit.ts";
 import type { Effects } from "./effects.ts";
 import { replaceFile } from "./files.ts";
 import type { Job } from "./job.ts";
 
 const UNSEAL = "npx foundation vault unseal";
+/** Key of the canary in the KV store; all that the job may write there. */
+const CANARY_PATH = "foundation/data/backup/canary";
 const status = z.object({
   initialized: z.boolean(),
   sealed: z.boolean(),
@@ -18,22 +21,28 @@ const status = z.object({
   cluster_id: z.string().optional(),
 });
 
+/** Vault as far as it could be captured. */
+export interface CapturedVault {
+  readonly part: VaultPart | null;
+  readonly degraded: readonly Degradation[];
+}
+
 /**
- * Takes a snapshot of Vault and proves it whole; only then it replaces the former one.
+ * Takes a snapshot of Vault, with the run's id in it, and proves it whole; only then it replaces the former one.
  *
  * @throws UserError where Vault is sealed, does not answer, or its snapshot is not whole: the former one stays
  */
-export async function captureVault(job: Job): Promise<VaultPart> {
+export async function captureVault(job: Job): Promise<CapturedVault> {
   const { effects, roots, layout } = job;
-  const seal = await sealStatus(job);
-  if (!seal.initialized) throw new UserError("vault: not initialised", "npx foundation up");
-  if (seal.sealed) throw new UserError("vault: sealed", UNSEAL);
+  const seal = await openStatus(job);
   const epoch = await readEpoch(roots.vault);
   const token = await logIn(job);
   const target = layout.vaultSnapshot;
   const fresh = `${target}.${job.run}.new`;
   await mkdir(dirname(target), { recursive: true });
   try {
+    const body = JSON.stringify({ data: { run: job.run } });
+    const degraded = await leaveCanary("Vault", () => request(job, "POST", CANARY_PATH, token, body));
     const taken = effects.now().toISOString();
     await download(job, token, fresh);
     const { bytes, sha256 } = await verifySnapshot(fresh);
@@ -42,11 +51,19 @@ export async function captureVault(job: Job): Promise<VaultPart> {
     const part = checkVaultPart({ clusterId, version, epoch, n, t, bytes, sha256, taken });
     await rename(fresh, target);
     await replaceFile(layout.vaultFacts, `${JSON.stringify(part, undefined, 2)}\n`);
-    return part;
+    return { part, degraded };
   } finally {
     await rm(fresh, { force: true });
-    await request(job, "POST", "auth/token/revoke-self", token).catch(() => undefined);
+    await logOut(job, token);
   }
+}
+
+/** The id that is under the canary's key. @throws UserError where Vault is sealed or has none */
+export async function readVaultCanary(job: Job): Promise<string> {
+  await openStatus(job);
+  const token = await logIn(job);
+  const answer = await request(job, "GET", CANARY_PATH, token).finally(() => logOut(job, token));
+  return (JSON.parse(answer) as { data?: { data?: { run?: string } } }).data?.data?.run ?? "none";
 }
 
 /**
@@ -69,6 +86,13 @@ function parseFacts(text: string): VaultPart | null {
   } catch {
     return null;
   }
+}
+
+async function openStatus(job: Job): Promise<z.infer<typeof status>> {
+  const seal = await sealStatus(job);
+  if (!seal.initialized) throw new UserError("vault: not initialised", "npx foundation up");
+  if (seal.sealed) throw new UserError("vault: sealed", UNSEAL);
+  return seal;
 }
 
 async function sealStatus(job: Job): Promise<z.infer<typeof status>> {
@@ -95,6 +119,10 @@ async function logIn(job: Job): Promise<string> {
     auth?: { client_token?: string };
   };
   return answer.auth?.client_token ?? "";
+}
+
+async function logOut(job: Job, token: string): Promise<void> {
+  await request(job, "POST", "auth/token/revoke-self", token).catch(() => undefined);
 }
 
 async function download(job: Job, token: string, into: string): Promise<void> {

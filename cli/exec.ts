@@ -1,7 +1,6 @@
 import { spawn, type ChildProcess } from "node:child_process";
 import { createWriteStream } from "node:fs";
 import { constants } from "node:os";
-import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { EXIT, UserError } from "../errors.ts";
 
@@ -101,19 +100,121 @@ function finish(
   });
 }
 
+/** Runs a program on this process's terminal, where it may ask; the result is its exit code. */
+export type Attach = (program: string, args: readonly string[], directory?: string) => Promise<number>;
+
 /**
- * Runs another program of this repository on this process's terminal.
+ * The one way to hand the terminal on.
  *
- * @returns its exit code
+ * A Ctrl-C at a terminal reaches the program from there, and a second one would make it end without order; so it is
+ * passed on only where it was sent to this process alone.
+ *
+ * @param interrupted its reason is the name of the signal
+ * @param hasTerminal whether standard input is one
  */
-export function createRunScript(node: string, projectDirectory: string) {
-  return (script: string, args: readonly string[]): Promise<number> =>
+export function createAttach(environment: Environment, interrupted: AbortSignal, hasTerminal: boolean): Attach {
+  return (program, args, directory) =>
     new Promise((resolve, reject) => {
-      const child = spawn(node, [join(projectDirectory, script), ...args], { stdio: "inherit" });
-      child.on("error", reject).on("exit", (code, signal) => {
+      const child = spawn(program, args, { cwd: directory, env: { ...environment }, stdio: "inherit" });
+      const pass = (): void => {
+        if (!hasTerminal || interrupted.reason === "SIGTERM") child.kill("SIGINT");
+      };
+      interrupted.addEventListener("abort", pass, { once: true });
+      child.on("error", (error: NodeJS.ErrnoException) => {
+        reject(error.code === "ENOENT" ? new ProgramMissing(program) : error);
+      });
+      child.on("exit", (code, signal) => {
+        interrupted.removeEventListener("abort", pass);
         resolve(code ?? 128 + constants.signals[signal ?? "SIGKILL"]);
       });
     });
+}
+
+/** A program with its arguments. */
+export type Argv = readonly [program: string, ...args: string[]];
+
+/**
+ * Runs two programs, what the first one prints being the input of the second.
+ *
+ * @param onBytes is told how much has gone through since the last time
+ * @returns how both ended; neither has standard output
+ */
+export type Pipe = (from: Argv, to: Argv, onBytes: (count: number) => void) => Promise<[Finished, Finished]>;
+
+/** @param interrupted ends both */
+export function createPipe(environment: Environment, interrupted: AbortSignal): Pipe {
+  return async ([producer, ...from], [consumer, ...to], onBytes) => {
+    const source = spawn(producer, from, { env: { ...environment }, stdio: ["ignore", "pipe", "pipe"] });
+    const target = spawn(consumer, to, { env: { ...environment }, stdio: ["pipe", "ignore", "pipe"] });
+    const kill = (): void => [source, target].forEach((child) => child.kill());
+    if (interrupted.aborted) kill();
+    interrupted.addEventListener("abort", kill, { once: true });
+    source.stdout.on("data", (chunk: Buffer) => {
+      onBytes(chunk.length);
+    });
+    source.stdout.pipe(target.stdin);
+    // Who no longer listens has ended; then the other one has nobody to talk to.
+    target.stdin.on("error", () => source.kill());
+    const finished = await Promise.all([collectErrors(source), collectErrors(target)]);
+    interrupted.removeEventListener("abort", kill);
+    if (interrupted.aborted) throw new UserError("interrupted", "run the command again", EXIT.interrupted);
+    return finished;
+  };
+}
+
+function collectErrors(child: ChildProcess): Promise<Finished> {
+  return new Promise((resolve, reject) => {
+    let stderr = "";
+    child.stderr?.on("data", (chunk: Buffer) => (stderr += chunk.toString()));
+    child.on("error", reject).on("close", (code) => {
+      resolve({ exitCode: code ?? 1, stdout: "", stderr });
+    });
+  });
+}
+
+/** A program that runs beside this one, and ends when this one lets it or ends itself. */
+export interface Companion {
+  /** the first line that it prints; undefined where it ended without one */
+  readonly firstLine: Promise<string | undefined>;
+  readonly ended: Promise<Finished>;
+  /** closes its standard input, which is how it learns that it may end */
+  release(): void;
+}
+
+/** Starts one. `onLine` gets each line of standard error as it comes. */
+export type Accompany = (program: string, args: readonly string[], onLine: (line: string) => void) => Companion;
+
+const HEARTBEAT_MS = 10_000;
+
+/** Standard input of a companion gets an empty line now and then: silence tells it that this machine is gone. */
+export function createAccompany(environment: Environment): Accompany {
+  return (program, args, onLine) => {
+    // A process group of its own: a Ctrl-C at the terminal is not for it, it is released when all else has ended.
+    const child = spawn(program, args, { env: { ...environment }, detached: true, stdio: ["pipe", "pipe", "pipe"] });
+    const heartbeat = setInterval(() => child.stdin.write("\n"), HEARTBEAT_MS);
+    child.stdin.on("error", () => undefined).write("\n");
+    const errors = createInterface({ input: child.stderr });
+    const output = { stdout: "", stderr: "" };
+    errors.on("line", (line) => {
+      output.stderr += `${line}\n`;
+      onLine(line);
+    });
+    const lines = createInterface({ input: child.stdout });
+    lines.on("line", (line) => (output.stdout += `${line}\n`));
+    const ended = new Promise<Finished>((resolve, reject) => {
+      child.on("error", reject).on("close", (code) => {
+        clearInterval(heartbeat);
+        resolve({ exitCode: code ?? 1, ...output });
+      });
+    });
+    const firstLine = new Promise<string | undefined>((resolve, reject) => {
+      lines.once("line", resolve);
+      ended.then(() => resolve(undefined), reject);
+    });
+    // Who waits for one of the two may not wait for the other.
+    for (const promise of [ended, firstLine]) promise.catch(() => undefined);
+    return { firstLine, ended, release: () => child.stdin.end() };
+  };
 }
 
 /** A program that the operator's machine does not have. */

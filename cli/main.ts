@@ -1,6 +1,6 @@
 import { Command, CommanderError } from "commander";
 import { constants } from "node:os";
-import { dirname } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import manifest from "../package.json" with { type: "json" };
 import { EXIT, UserError } from "../errors.ts";
@@ -14,12 +14,13 @@ import { offsiteCommand } from "./commands/offsite.ts";
 import { passthroughCommand } from "./commands/passthrough.ts";
 import { preflightCommand } from "./commands/preflight.ts";
 import { restoreCommand } from "./commands/restore.ts";
+import { upCommand } from "./commands/up.ts";
 import { verifyCommand } from "./commands/verify.ts";
-import { createRun, createRunScript } from "./exec.ts";
+import { createAccompany, createAttach, createPipe, createRun } from "./exec.ts";
 import type { Shell } from "./shell.ts";
 
 const EXIT_STATUS = `
-Deploying is Pulumi's: pulumi preview, pulumi up.
+Deploying is Pulumi's: pulumi preview, pulumi up. \`foundation up\` is that with everything around it.
 
 EXIT STATUS
   0    done, nothing wrong
@@ -46,6 +47,7 @@ function createProgram(shell: Shell): Command {
     .addHelpText("after", EXIT_STATUS)
     .addCommand(initCommand(shell))
     .addCommand(preflightCommand(shell))
+    .addCommand(upCommand(shell))
     .addCommand(verifyCommand(shell))
     .addCommand(credsCommand(shell))
     .addCommand(backupCommand(shell))
@@ -69,14 +71,21 @@ function reportErrors(command: Command, prefix: string): void {
 function createShell(interrupted: AbortSignal): Shell {
   const projectDirectory = dirname(dirname(fileURLToPath(import.meta.url)));
   const node = process.execPath;
+  // What Pulumi starts by the name `node` has to be this one; of Pulumi, the operator's own goes before the pinned one.
+  const path = [dirname(node), process.env["PATH"] ?? "", join(projectDirectory, "node_modules", ".bin")];
+  const environment = { ...process.env, PATH: path.join(delimiter) };
+  const attach = createAttach(environment, interrupted, process.stdin.isTTY);
   return {
-    environment: process.env,
+    environment,
     projectDirectory,
     isInteractive: process.stdout.isTTY,
     columns: process.stdout.columns || 100,
-    run: createRun(process.env, interrupted),
+    run: createRun(environment, interrupted),
+    attach,
+    accompany: createAccompany(environment),
+    pipe: createPipe(environment, interrupted),
     interrupted,
-    runScript: createRunScript(node, projectDirectory),
+    runScript: (script, args) => attach(node, [join(projectDirectory, script), ...args]),
     print: (text) => void process.stdout.write(`${text}\n`),
     notice: (text) => void process.stderr.write(`${text}\n`),
     exitWith: (code) => {
@@ -105,7 +114,7 @@ for (const signal of ["SIGINT", "SIGTERM"] as const) {
   process.on(signal, () => {
     if (performance.now() > endsAfter) process.exit(128 + constants.signals[signal]);
     endsAfter = Math.min(endsAfter, performance.now() + 1000);
-    interrupt.abort();
+    interrupt.abort(signal);
   });
 }
 // a reader that has gone (… | head) is no defect of the program

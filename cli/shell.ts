@@ -1,4 +1,4 @@
-import type { Run } from "./exec.ts";
+import type { Accompany, Attach, Pipe, Run } from "./exec.ts";
 
 /** What a command gets from the process that it runs in; made once, by main.ts. */
 export interface Shell {
@@ -10,6 +10,9 @@ export interface Shell {
   /** width of the terminal in columns */
   readonly columns: number;
   readonly run: Run;
+  readonly attach: Attach;
+  readonly accompany: Accompany;
+  readonly pipe: Pipe;
   /** aborted by Ctrl-C */
   readonly interrupted: AbortSignal;
   /** Runs another program of this repository on the same terminal; the result is its exit code. */

@@ -4,7 +4,7 @@ import { quoteWord, sshArguments, type SshTarget } from "../ssh-target.ts";
 import { lastLine, type Finished, type Run, type RunOptions } from "./exec.ts";
 
 /** What ssh itself exits with when it never got as far as the remote command. */
-const SSH_FAILED = 255;
+export const SSH_FAILED = 255;
 
 /**
  * Runs a command on the VM over the system's ssh.

@@ -1,4 +1,5 @@
 import type { BackupSource } from "./backup-source.ts";
+import { CANARY } from "./forgejo-backup.ts";
 import { ENDPOINTS, S3_REGION, type VolumeName } from "./topology.ts";
 
 /** What the plan says besides what the components declare. */
@@ -6,7 +7,7 @@ export interface PlanArgs {
   readonly owner: string;
   readonly vmId: string;
   readonly everyMinutes: number;
-  readonly offsite: { readonly url: string; readonly username: string };
+  readonly offsite: { readonly url: string; readonly username: string; readonly region?: string };
   readonly sources: readonly BackupSource[];
 }
 
@@ -29,8 +30,14 @@ export function backupPlan({ owner, vmId, everyMinutes, offsite, sources }: Plan
     owner,
     vmId,
     everyMinutes,
-    offsite: { url: offsite.url, username: offsite.username },
-    endpoints: { postgres: ENDPOINTS.postgres, s3: `http://${ENDPOINTS.s3}`, vault: `http://${ENDPOINTS.vault}` },
+    offsite: { url: offsite.url, username: offsite.username, region: offsite.region },
+    endpoints: {
+      postgres: ENDPOINTS.postgres,
+      s3: `http://${ENDPOINTS.s3}`,
+      vault: `http://${ENDPOINTS.vault}`,
+      forge: `http://${ENDPOINTS.forgejo}`,
+    },
+    canary: CANARY,
     s3Region: S3_REGION,
     databases: sources.flatMap(({ databases = [] }) => databases),
     buckets: sources.flatMap(({ buckets = [] }) => buckets),

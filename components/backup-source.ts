@@ -23,6 +23,8 @@ export interface ObjectReferences {
   /** for reports, plural: `LFS objects` */
   readonly what: string;
   readonly bucket: string;
+  /** what their keys begin with; each is written once and never changed */
+  readonly prefix: string;
   /** gives key, size in bytes, and SHA-256 in hex or an empty text */
   readonly query: string;
 }

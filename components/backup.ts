@@ -3,6 +3,7 @@ import * as pulumi from "@pulumi/pulumi";
 import { sourcePath } from "./backup-plan.ts";
 import type { BackupSource } from "./backup-source.ts";
 import type { PulledImage } from "./images.ts";
+import { offsiteCa, type Repository } from "./repository.ts";
 import { deliverFiles, type DeliveredFiles } from "./secret-files.ts";
 import { service } from "./service.ts";
 import { script, type Vm } from "./vm.ts";
@@ -20,15 +21,21 @@ interface BackupArgs {
   readonly plan: pulumi.Input<string>;
   /** databases that its role must be able to read */
   readonly databases: readonly string[];
-  readonly offsite: { readonly password: pulumi.Input<string>; readonly caCertificate: pulumi.Input<string> };
+  readonly offsite: Repository;
   readonly resticPassword: string;
   readonly appRole: { readonly roleId: string; readonly secretId: string };
   readonly credentials: Readonly<
-    Record<"backup-database-password" | "s3-access-key" | "s3-secret-key", pulumi.Input<string>>
+    Record<
+      "backup-database-password" | "forgejo-backup-password" | "s3-access-key" | "s3-secret-key",
+      pulumi.Input<string>
+    >
   >;
 }
 
-/** The backup job: reads every store while it is in use, and can change or delete nothing of what it reads. */
+/**
+ * The backup job: reads every store while it is in use, and can change or delete nothing of what it reads but the canary,
+ * which has a row, a repository, an object and a key of its own.
+ */
 export class Backup extends pulumi.ComponentResource {
   static readonly stage = 7;
   static readonly backup: BackupSource = {
@@ -70,8 +77,9 @@ function deliver(name: string, args: BackupArgs, parent: pulumi.CustomResourceOp
     "plan.json": args.plan,
     restic_password: args.resticPassword,
     offsite_password: offsite.password,
-    "offsite_ca.pem": offsite.caCertificate,
+    ...offsiteCa(offsite),
     postgres_password: credentials["backup-database-password"],
+    forge_password: credentials["forgejo-backup-password"],
     s3_access_key: credentials["s3-access-key"],
     s3_secret_key: credentials["s3-secret-key"],
     vault_role_id: appRole.roleId,
@@ -92,6 +100,7 @@ const SERVICE = {
     { network: "postgres-backup" },
     { network: "rustfs-backup" },
     { network: "vault-backup" },
+    { network: "forgejo-backup" },
     { network: "backup-public" },
   ],
   // restic takes a lock of its own host whose process is gone for stale.

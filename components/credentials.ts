@@ -5,6 +5,7 @@ import * as random from "@pulumi/random";
 const LENGTHS = {
   "backup-database-password": 40,
   "forgejo-admin-password": 32,
+  "forgejo-backup-password": 40,
   "forgejo-database-password": 40,
   "forgejo-internal-token": 64,
   "forgejo-lfs-secret": 64,

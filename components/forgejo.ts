@@ -1,7 +1,7 @@
 import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
-import { FORGEJO_BACKUP } from "./forgejo-backup.ts";
+import { CANARY, FORGEJO_BACKUP } from "./forgejo-backup.ts";
 import type { PulledImage } from "./images.ts";
 import { deliverFiles, type DeliveredFiles } from "./secret-files.ts";
 import { service } from "./service.ts";
@@ -12,6 +12,8 @@ interface ForgejoArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
   readonly volume: docker.Volume;
+  /** whether a backup shares a network with it, and has an account */
+  readonly withBackup: boolean;
   readonly limits: { readonly memoryMiB: number; readonly databaseConnections: number };
   /** public host names; the only ones that webhooks may call */
   readonly sites: Readonly<Record<"home" | "git" | "vault" | "s3", string>>;
@@ -25,6 +27,7 @@ interface ForgejoArgs {
   readonly credentials: Readonly<
     Record<
       | "forgejo-admin-password"
+      | "forgejo-backup-password"
       | "forgejo-database-password"
       | "forgejo-internal-token"
       | "forgejo-lfs-secret"
@@ -83,31 +86,52 @@ export class Forgejo extends pulumi.ComponentResource {
       parent,
     );
     const container = service(name, vm, { ...SERVICE, ...serviceArgs(args, files) }, parent);
-    const { admin, adminEmail, organisation } = args.forge;
-    script(
-      `${name}-admin`,
-      vm,
-      {
-        script: "forgejo-admin",
-        args: [admin, adminEmail, organisation],
-        stdin: pulumi.interpolate`${args.credentials["forgejo-admin-password"]}\n`,
-        timeoutSeconds: 120,
-      },
-      { ...parent, dependsOn: [container] },
-    );
+    accounts(name, args, { ...parent, dependsOn: [container] });
     this.registerOutputs({});
   }
 }
 
-function serviceArgs({ image, volume, limits, forge }: ForgejoArgs, files: DeliveredFiles) {
+/** Users and the organisation, once the server answers. */
+function accounts(
+  name: string,
+  { vm, forge, credentials, withBackup }: ForgejoArgs,
+  ready: pulumi.CustomResourceOptions,
+) {
+  const password = credentials["forgejo-admin-password"];
+  const ofBackup = credentials["forgejo-backup-password"];
+  script(
+    `${name}-admin`,
+    vm,
+    {
+      script: "forgejo-admin",
+      args: [
+        ...[forge.admin, forge.adminEmail, forge.organisation],
+        ...(withBackup ? [CANARY.account, CANARY.repository] : []),
+      ],
+      stdin: withBackup ? pulumi.interpolate`${password}\n${ofBackup}\n` : pulumi.interpolate`${password}\n`,
+      timeoutSeconds: 120,
+    },
+    ready,
+  );
+}
+
+function serviceArgs({ image, volume, limits, forge, withBackup }: ForgejoArgs, files: DeliveredFiles) {
   return {
     image,
     files,
     memoryMiB: limits.memoryMiB,
     volumes: { "/var/lib/gitea": volume },
     ports: [{ internal: 2222, external: forge.sshPort }],
+    networks: [...NETWORKS, ...(withBackup ? [{ network: "forgejo-backup" as const }] : [])],
   };
 }
+
+const NETWORKS = [
+  { network: "postgres-forgejo" },
+  { network: "rustfs-forgejo" },
+  { network: "caddy-forgejo" },
+  { network: "forgejo-public" },
+] as const;
 
 /** What is the same in every foundation. */
 const SERVICE = {
@@ -117,12 +141,6 @@ const SERVICE = {
     "/etc/gitea": "uid=1000,gid=1000,mode=0700,size=1m",
     "/tmp": "mode=1777,size=64m",
   },
-  networks: [
-    { network: "postgres-forgejo" },
-    { network: "rustfs-forgejo" },
-    { network: "caddy-forgejo" },
-    { network: "forgejo-public" },
-  ],
   environment: {
     GITEA_APP_INI: "/etc/foundation/app.ini",
     // On the data volume: an image layer on its way into the registry may be larger than the memory limit.
@@ -204,6 +222,9 @@ export function appIni(v: AppIni): string {
     webhook: { ALLOWED_HOST_LIST: v.webhookHosts.join(",") },
     migrations: { ALLOW_LOCALNETWORKS: false },
     "cron.update_checker": { ENABLED: false },
+    // A repack while a backup reads takes objects away under it; forgejo-gc.sh does it in between.
+    "cron.git_gc_repos": { ENABLED: false },
+    "git.config": { "receive.autogc": false, "gc.auto": 0 },
     log: { MODE: "console", LEVEL: "Info" },
   });
 }

@@ -1,19 +1,9 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as tls from "@pulumi/tls";
 import type { SshTarget } from "../ssh-target.ts";
+import type { Repository } from "./repository.ts";
 import { bundle } from "./secret-files.ts";
 import { asRoot, oneAtATime, remote, script, type Vm } from "./vm.ts";
-
-/** What the backup needs to write to the offsite, and a rebuild to read from it. */
-export interface Repository {
-  /** as restic takes it, without credentials: `rest:https://198.51.100.9:8000/foundation-…/` */
-  readonly url: string;
-  readonly username: string;
-  /** differs from VM to VM: the offsite accepts only the one that was deployed last */
-  readonly password: pulumi.Output<string>;
-  /** PEM; the server's certificate is signed by it */
-  readonly caCertificate: pulumi.Output<string>;
-}
 
 interface OffsiteArgs {
   /** the VM whose backups it takes */
@@ -22,6 +12,8 @@ interface OffsiteArgs {
   readonly target: SshTarget & { readonly restPort: number; readonly maxSizeBytes?: number };
   /** full references; the offsite pulls them itself */
   readonly images: { readonly restServer: string; readonly restic: string };
+  /** interval of the backups; without any for twice as long, the offsite raises an alarm */
+  readonly everyMinutes: number;
   readonly keys: DerivedKeys;
   /** of the root, PEM */
   readonly caCertificate: pulumi.Output<string>;
@@ -78,7 +70,7 @@ export class Offsite extends pulumi.ComponentResource {
       host,
       {
         script: "offsite",
-        args: ["serve", ...common, String(target.maxSizeBytes ?? 0)],
+        args: ["serve", ...common, String(target.maxSizeBytes ?? 0), String(args.everyMinutes)],
         stdin: files.apply(bundle),
         timeoutSeconds: 300,
       },

@@ -1,5 +1,6 @@
 import * as pulumi from "@pulumi/pulumi";
 import type { PulledImage } from "./images.ts";
+import { isOurs, offsiteCa, type Repository } from "./repository.ts";
 import { deliverFiles } from "./secret-files.ts";
 import { script, type Vm } from "./vm.ts";
 
@@ -12,7 +13,7 @@ interface SeedArgs {
   readonly image: PulledImage;
   /** plan.json */
   readonly plan: pulumi.Input<string>;
-  readonly offsite: { readonly password: pulumi.Input<string>; readonly caCertificate: pulumi.Input<string> };
+  readonly offsite: Repository;
   readonly resticPassword: string;
   readonly credentials: Readonly<
     Record<"postgres-superuser-password" | "s3-access-key" | "s3-secret-key", pulumi.Input<string>>
@@ -41,7 +42,7 @@ export class Seed extends pulumi.ComponentResource {
           "plan.json": args.plan,
           restic_password: args.resticPassword,
           offsite_password: offsite.password,
-          "offsite_ca.pem": offsite.caCertificate,
+          ...offsiteCa(offsite),
           postgres_password: credentials["postgres-superuser-password"],
           s3_access_key: credentials["s3-access-key"],
           s3_secret_key: credentials["s3-secret-key"],
@@ -56,8 +57,8 @@ export class Seed extends pulumi.ComponentResource {
         script: "seed",
         args: [vm.ownerId, image.reference, args.request],
         timeoutSeconds: HOURS * 3600,
-        // Another VM under the same address has other volumes.
-        triggers: [vmId],
+        // Another VM under the same address has other volumes; a repository elsewhere is created and claimed here.
+        triggers: [vmId, ...(isOurs(offsite) ? [] : [offsite.url])],
       },
       {
         parent: this,

@@ -30,6 +30,8 @@ export const NETWORKS = {
   "vault-backup": { octet: 16, kind: "internal" },
   /** the backup reaches the offsite through it, and nothing else does */
   "backup-public": { octet: 17, kind: "open" },
+  /** the backup leaves its mark in a repository of its own */
+  "forgejo-backup": { octet: 18, kind: "internal" },
 } as const satisfies Record<string, NetworkShape>;
 
 /** Name of a network; the same in Pulumi, in Docker and in the documentation. */

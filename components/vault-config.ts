@@ -26,8 +26,10 @@ export const READERS = {
   rustfs: policy("foundation/data/rustfs/*", "foundation/metadata/rustfs/*"),
   /** jobs of the forge: only what is put there for them */
   ci: policy("foundation/data/ci/*", "foundation/metadata/ci/*"),
-  /** takes snapshots, reads no secret */
-  backup: `path "sys/storage/raft/snapshot" {\n  capabilities = ["read"]\n}\n`,
+  /** takes snapshots and leaves its mark in them; reads no secret */
+  backup:
+    `path "sys/storage/raft/snapshot" {\n  capabilities = ["read"]\n}\n\n` +
+    `path "foundation/data/backup/canary" {\n  capabilities = ["create", "update", "read"]\n}\n`,
 } as const;
 
 /** Where the unseal helper has mounted the KV store. */

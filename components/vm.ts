@@ -8,6 +8,7 @@ import { sshOptions, type SshTarget } from "../ssh-target.ts";
 export const SCRIPTS = [
   "firewall",
   "forgejo-admin",
+  "forgejo-gc",
   "forgejo-runner",
   "host",
   "install-files",

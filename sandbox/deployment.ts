@@ -1,6 +1,6 @@
 import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { UserError } from "../errors.ts";
+import { dirname, join } from "node:path";
+import { EXIT, UserError } from "../errors.ts";
 import type { EngineChoice } from "./engine-choice.ts";
 import { sandboxFiles, STACK } from "./files.ts";
 import type { Paths } from "./paths.ts";
@@ -44,27 +44,43 @@ export function pulumiArgv(program: string, paths: Paths, command: readonly stri
   return [program, "-C", paths.project, ...command, "--stack", STACK, "--non-interactive", "--color", "never"];
 }
 
-/** Makes the sandbox's VM what the program says. @throws UserError with the engine's own exit code */
+/** Command line of `foundation up` for the sandbox's stack: what is around a deployment is the same everywhere. */
+export function upArgv(node: string, paths: Paths, engine: EngineChoice["kind"]): string[] {
+  const { state, config } = sandboxFiles(paths);
+  const stack = ["--stack", STACK, "--config-file", config, "--yes"];
+  // The real CLI's own output is a line log when it is told that nobody can answer.
+  const pulumi = [
+    "--skip-preview",
+    "--suppress-outputs",
+    "--suppress-progress",
+    "--non-interactive",
+    "--color",
+    "never",
+  ];
+  const engineOptions = engine === "embedded" ? ["--embedded-state", state] : ["--", ...pulumi];
+  return [node, join(paths.project, "cli", "main.ts"), "up", ...stack, ...engineOptions];
+}
+
+/**
+ * Makes the sandbox's VM what the program says, and puts the kit for a rebuild beside the data. A work tree that is no
+ * repository has no kit; the sandbox works all the same.
+ *
+ * @throws UserError with the engine's own exit code
+ */
 export async function deploy(rig: Rig, engine: EngineChoice): Promise<void> {
-  const { paths } = rig;
-  if (engine.kind === "pulumi") {
-    await initialiseStack(rig, engine.program);
-    const config = ["--config-file", sandboxFiles(paths).config];
-    await run(
-      rig,
-      "pulumi",
-      pulumiArgv(engine.program, paths, [
-        "up",
-        "--yes",
-        "--skip-preview",
-        "--suppress-outputs",
-        "--suppress-progress",
-        ...config,
-      ]),
-    );
-  } else {
-    await run(rig, "engine", engineArgv(rig.node, paths, "up"));
-  }
+  const isReal = engine.kind === "pulumi";
+  if (isReal) await initialiseStack(rig, engine.program);
+  const environment = stackEnvironment(rig);
+  const PATH = isReal ? `${dirname(engine.program)}:${environment["PATH"] ?? ""}` : environment["PATH"];
+  const result = await rig.exec(upArgv(rig.node, rig.paths, engine.kind), {
+    environment: { ...environment, PATH },
+    mayFail: true,
+    onLine: (line) => {
+      if (line.trim() !== "") rig.progress.say(isReal ? "pulumi" : "engine", line);
+    },
+  });
+  if (result.code !== EXIT.ok && result.code !== EXIT.attention)
+    throw programFailure(result, "deployment: failed, see above", "npm run sandbox resumes where it stopped");
 }
 
 /** The stack's outputs, secrets masked. */
@@ -106,16 +122,4 @@ async function initialiseStack(rig: Rig, program: string): Promise<void> {
     "--no-select",
   ];
   await exec([...argv, "--non-interactive"], { environment: stackEnvironment(rig) });
-}
-
-async function run(rig: Rig, who: string, argv: readonly string[]): Promise<void> {
-  const result = await rig.exec(argv, {
-    environment: stackEnvironment(rig),
-    mayFail: true,
-    onLine: (line) => {
-      if (line.trim() !== "") rig.progress.say(who, line);
-    },
-  });
-  if (result.code !== 0)
-    throw programFailure(result, "deployment: failed, see above", "npm run sandbox resumes where it stopped");
 }

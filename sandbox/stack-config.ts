@@ -36,7 +36,7 @@ export function stackConfig(facts: StackFacts, previous = ""): string {
   const file = (parse(previous) ?? {}) as { config?: Values };
   const decided: Values = {
     "foundation:host": { ...facts.host },
-    "foundation:offsite": hasOffsite(previous) ? { ...edited(previous), ...facts.offsite } : "none",
+    "foundation:offsite": offsiteOf(previous, facts.offsite),
     "foundation:images": { ...facts.images },
     "foundation:keyDirectory": facts.keyDirectory,
   };
@@ -45,6 +45,13 @@ export function stackConfig(facts: StackFacts, previous = ""): string {
     "# Written by the sandbox; host, offsite, images and keyDirectory are rewritten by every `up`, the rest is yours.\n" +
     "# foundation:offsite: none deploys without the second host.\n";
   return header + stringify({ ...file, config }, { lineWidth: 0 });
+}
+
+/** The VM `offsite`, unless the file says that there is none, or names a repository elsewhere. */
+function offsiteOf(content: string, offsite: SshTarget): unknown {
+  const given = edited(content);
+  if ("repository" in given) return given;
+  return hasOffsite(content) ? { ...given, ...offsite } : "none";
 }
 
 /** What was given beside the address, such as the port of the REST server. */
@@ -58,6 +65,13 @@ const configOf = (content: string): Values => ((parse(content) ?? {}) as { confi
 /** Whether the stack keeps its backups on the VM `offsite`; unless the file says `none`. @param content of it so far */
 export function hasOffsite(content: string): boolean {
   return configOf(content)["foundation:offsite"] !== "none";
+}
+
+/** Where the backups are, for people; undefined where there are none. @param address of the VM `offsite` */
+export function backupsAt(content: string, address: string): string | undefined {
+  const { repository } = edited(content);
+  if (typeof repository === "string") return repository;
+  return hasOffsite(content) ? `VM offsite, ${address}` : undefined;
 }
 
 /** Whether the stack runs Actions jobs; off unless the file says otherwise. @param content of the file so far */

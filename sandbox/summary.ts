@@ -8,7 +8,7 @@ import { formatTable } from "./table.ts";
 export interface Summary {
   readonly engine: EngineChoice;
   readonly images: readonly ProvidedImage[];
-  /** address of the host that keeps the backups */
+  /** where the backups are */
   readonly offsite: string | undefined;
   readonly phases: readonly Timing[];
   /** since the program started */
@@ -40,10 +40,7 @@ function addresses(): string[][] {
   ];
 }
 
-const backups = (offsite: string | undefined): string[] => [
-  "backups",
-  offsite === undefined ? "none: foundation:offsite is none" : `VM offsite, ${offsite}`,
-];
+const backups = (offsite: string | undefined): string[] => ["backups", offsite ?? "none: foundation:offsite is none"];
 
 const describePhase = ({ what, seconds }: Timing): string[] => [what, `${seconds.toFixed(0)} s`];
 

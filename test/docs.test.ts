@@ -6,12 +6,12 @@ import { foundationCommands, missingCommands } from "./unseal-helper/named-comma
 const root = join(import.meta.dirname, "..");
 const read = (path: string): string => readFileSync(join(root, path), "utf8");
 
-/** The rows of a table of docs/vault.md, by column. */
-function rows(section: string): Record<string, string>[] {
-  const [, text = ""] = read("docs/vault.md").split(`## ${section}\n`);
+/** The rows of a table of a page, by column. */
+function rows(path: string, section: string): Record<string, string>[] {
+  const [, text = ""] = read(path).split(`## ${section}\n`);
   const lines =
     text
-      .split("\n## ")[0]
+      .split(/\n##+ /)[0]
       ?.split("\n")
       .filter((line) => line.startsWith("|")) ?? [];
   const cells = lines.map((line) =>
@@ -24,8 +24,15 @@ function rows(section: string): Record<string, string>[] {
   return rest.map((row) => Object.fromEntries(row.map((cell, at) => [names[at] ?? "", cell])));
 }
 
+/** Fails unless the test that a cell names is there: its file, then its title or that of its group. */
+function expectTest(proof: string): void {
+  const [, path = "", title = ""] = /^`(test\/[\w./-]+\.test\.ts)`: (.+)$/.exec(proof) ?? [];
+  expect(existsSync(join(root, path)) && path, proof).toBe(path);
+  expect(titles(read(path))).toContain(title);
+}
+
 describe("the comparison of Vault's helper", () => {
-  const features = rows("How it compares");
+  const features = rows("docs/vault.md", "How it compares");
 
   it("names a test for everything that it claims", () => {
     expect(features.length).toBeGreaterThan(15);
@@ -36,11 +43,19 @@ describe("the comparison of Vault's helper", () => {
   it.each(features.filter((row) => row["shown by"] !== "–"))(
     "finds the test of: $here",
     ({ "shown by": proof = "" }) => {
-      const [, path = "", title = ""] = /^`(test\/[\w./-]+\.test\.ts)`: (.+)$/.exec(proof) ?? [];
-      expect(existsSync(join(root, path)) && path, proof).toBe(path);
-      expect(titles(read(path))).toContain(title);
+      expectTest(proof);
     },
   );
+});
+
+describe("what goes wrong with backups", () => {
+  const faults = rows("docs/reference.md", "What goes wrong");
+
+  it("has a test for every fault", () => expect(faults.length).toBeGreaterThan(20));
+
+  it.each(faults)("finds the tests of: $fault", ({ "shown by": proofs = "" }) => {
+    for (const proof of proofs.split("; ")) expectTest(proof);
+  });
 });
 
 describe("the documentation", () => {
@@ -57,7 +72,7 @@ describe("the documentation", () => {
 /** Titles as they stand in a test's source, those of it.each with their placeholders. */
 function titles(source: string): string[] {
   return [
-    ...source.matchAll(/\b(?:it|test)(?:\.\w+)*\(\s*"([^"]+)"/g),
+    ...source.matchAll(/\b(?:describe|it|test)(?:\.\w+)*\(\s*"([^"]+)"/g),
     ...source.matchAll(/\]\s*(?:as const)?\)\(\s*"([^"]+)"/g),
   ].map(([, title = ""]) => title);
 }

@@ -1,7 +1,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { EXIT, UserError } from "../../errors.ts";
-import type { Offsite } from "../../config.ts";
+import type { Offsite, Repository } from "../../config.ts";
+import { offsiteWarning } from "../../offsite-warning.ts";
 import type { Shell } from "../shell.ts";
 import { rootCommand, runOnVm } from "../ssh.ts";
 import type { OpenStack } from "../stack.ts";
@@ -24,20 +25,53 @@ export interface Readiness {
  *
  * @throws UserError (unreachable) where the offsite cannot be asked
  */
-export async function checkReadiness(shell: Shell, stack: OpenStack, offsite: Offsite): Promise<Readiness[]> {
+export async function checkReadiness(
+  shell: Shell,
+  stack: OpenStack,
+  offsite: Offsite | Repository,
+): Promise<Readiness[]> {
+  if (!("address" in offsite))
+    return [keyFileOf(stack), ...judgeForeign(stack, offsite), judgeImages(stack), RECOVERY_KEY];
   const host: OffsiteHost = { run: shell.run, target: offsite, where: "dr" };
   const facts = await readFacts(host);
   return [
-    { what: "key file", good: true, detail: `the passphrase opens ${stack.keyFile}` },
+    keyFileOf(stack),
     { what: "offsite", good: true, detail: `${offsite.address} answers with the pinned host key` },
     ...judgeOffsite(facts, stack.secrets.ownerId, Date.now() / 1000),
     ...(await judgeBackup(shell, stack, host)),
     await judgeKeyCopy(stack, host),
     judgeImages(stack),
+    RECOVERY_KEY,
+  ];
+}
+
+const keyFileOf = ({ keyFile }: OpenStack): Readiness => ({
+  what: "key file",
+  good: true,
+  detail: `the passphrase opens ${keyFile}`,
+});
+
+const RECOVERY_KEY: Readiness = {
+  what: "recovery key",
+  good: true,
+  detail: "not looked at: the sheet that `foundation init` printed opens the key file if the passphrase is lost",
+};
+
+/** Of a repository that somebody else keeps: this machine has no client for it, and what it cannot promise. */
+function judgeForeign({ config, name }: OpenStack, { repository }: Repository): Readiness[] {
+  return [
     {
-      what: "recovery key",
+      ...{ what: "offsite", good: false, detail: offsiteWarning(config) ?? repository },
+      hint: "a second host takes backups that a VM cannot delete: pulumi config set --path foundation:offsite.address …",
+    },
+    {
+      ...{ what: "backup", good: true, detail: "not looked at: this machine has no client for it" },
+      hint: `npx foundation backup status --stack ${name}`,
+    },
+    {
+      what: "this checkout",
       good: true,
-      detail: "not looked at: the sheet that `foundation init` printed opens the key file if the passphrase is lost",
+      detail: "it has to survive elsewhere: nothing lies in clear in the repository, and `dr fetch` needs a host",
     },
   ];
 }

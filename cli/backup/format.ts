@@ -1,6 +1,7 @@
 import Table from "cli-table3";
 import type { Checked } from "../../backup/check.ts";
 import type { Commit } from "../../backup/commit.ts";
+import type { Collected } from "../../backup/mirror-collection.ts";
 import type { DrillReport } from "../../backup/drill-record.ts";
 import type { MarkedSet } from "../../backup/sets.ts";
 import type { describeStatus } from "../../backup/status.ts";
@@ -69,11 +70,12 @@ export function formatCommit(commit: Commit): string {
   return lines.map(([label, text]) => `${label.padEnd(9)} ${text}`).join("\n");
 }
 
-type ShownStatus = ReturnType<typeof describeStatus> & { readonly drill: DrillReport | null };
+/** What the job's `status` answers. */
+export type ShownStatus = ReturnType<typeof describeStatus> & { readonly drill: DrillReport | null };
 
 /** How it stands with the backups of a VM. */
 export function formatStatus(status: ShownStatus): string {
-  const { commit, last, check, drill, ageSeconds, everyMinutes, healthy } = status;
+  const { commit, last, check, collection, rebuilt, drill, ageSeconds, everyMinutes, healthy } = status;
   const newest = commit && `${commit.snapshot.slice(0, 8)}, ${formatAge(ageSeconds ?? 0)} old`;
   const lines: [string, string][] = [
     ["newest", `${newest ?? "none yet"}; one is due every ${String(everyMinutes)} min`],
@@ -81,6 +83,8 @@ export function formatStatus(status: ShownStatus): string {
     ...(last ? describeRun(last) : [["last run", "none yet"] as [string, string]]),
   ];
   if (check) lines.push(["check", formatCheck(check).replace(/^check of /, "")]);
+  if (collection) lines.push(["mirror", formatCollected(collection)]);
+  if (rebuilt) lines.push(["rebuilt", describeRebuilt(rebuilt)]);
   lines.push(["drill", drill ? describeDrill(drill) : "none yet on this VM"]);
   return lines.map(([label, text]) => `${label.padEnd(9)} ${text}`).join("\n");
 }
@@ -91,6 +95,11 @@ function describeDrill({ outcome, started, seconds, backup, phases }: DrillRepor
   return `${outcome} ${started}, backup ${backup?.snapshot.slice(0, 8) ?? "none"}, ${seconds.toFixed(1)} s${why}`;
 }
 
+function describeRebuilt({ snapshot, stores, problems }: NonNullable<ShownStatus["rebuilt"]>): string {
+  const from = `from ${snapshot.slice(0, 8)}`;
+  return problems.length === 0 ? `${from}: ${stores.join(", ")} agree` : `${from}: ${problems.join("; ")}`;
+}
+
 function describeRun(last: NonNullable<ShownStatus["last"]>): [string, string][] {
   const { outcome, finished, reason, hint, degraded } = last;
   return [
@@ -98,6 +107,12 @@ function describeRun(last: NonNullable<ShownStatus["last"]>): [string, string][]
     ...(hint === undefined ? [] : [["hint", hint] as [string, string]]),
     ...degraded.map<[string, string]>((missing) => ["without", `${missing.part}: ${missing.reason}`]),
   ];
+}
+
+/** What was cleared from the mirrors. */
+export function formatCollected({ removed, bytes, waiting, reason, finished }: Collected): string {
+  const done = `${String(removed)} files removed, ${formatBytes(bytes)}; ${String(waiting)} more wait for their time`;
+  return `${reason === undefined ? done : `nothing more removed: ${reason}`} (${finished})`;
 }
 
 /** What a check of the repository has found. */

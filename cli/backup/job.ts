@@ -1,5 +1,5 @@
 import { EXIT, UserError, type ExitCode } from "../../errors.ts";
-import type { Offsite } from "../../config.ts";
+import type { Offsite, Repository } from "../../config.ts";
 import type { Shell } from "../shell.ts";
 import { rootCommand, runOnVm } from "../ssh.ts";
 import type { Stack } from "../stack.ts";
@@ -20,12 +20,34 @@ export interface JobResult {
  *
  * @throws UserError (attention) where it has none
  */
-export function offsiteOf({ config }: Pick<Stack, "config">): Offsite {
+export function offsiteOf({ config }: Pick<Stack, "config">): Offsite | Repository {
   if (config.offsite !== "none") return config.offsite;
   throw new UserError(
     "backup: this stack has no offsite, so there is no backup: foundation:offsite is none",
     "pulumi config set --path foundation:offsite.address 198.51.100.9, then offsite.hostKey, then pulumi up",
     EXIT.attention,
+  );
+}
+
+/**
+ * The second host of a stack, for what is done on it.
+ *
+ * @param what cannot be done without one, the beginning of the message
+ * @param instead what to do where somebody else keeps the repository
+ * @throws UserError (attention) where the stack has no offsite; (refused) where it is no host of ours
+ */
+export function offsiteHostOf(
+  stack: Pick<Stack, "config">,
+  what: string,
+  instead: (repository: string) => string,
+): Offsite {
+  const offsite = offsiteOf(stack);
+  if ("address" in offsite) return offsite;
+  const { repository } = offsite;
+  throw new UserError(
+    `${what}: the offsite is no host of ours but the repository ${repository}`,
+    instead(repository),
+    EXIT.refused,
   );
 }
 

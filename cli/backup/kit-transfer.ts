@@ -17,7 +17,8 @@ const JOB_GROUP = "1000";
 
 /**
  * Sends the kit to where it is needed: all of it to the VM, whose next backup takes it along, and to the offsite what
- * the way back begins with when there is nothing left but the passphrase.
+ * the way back begins with when there is nothing left but the passphrase. A repository that somebody else keeps takes
+ * only backups.
  *
  * @throws UserError (unreachable) where one of the two cannot be reached
  */
@@ -30,6 +31,10 @@ export async function sendKit(shell: Shell, stack: Stack, source: KitSource): Pr
     const all = Object.keys(manifest.files);
     const onVm = { to: "/var/lib/foundation/kit", mode: "0750", group: JOB_GROUP };
     await send(shell, stack.config.host, { directory, files: all, ...onVm });
+    if (!("address" in offsite)) {
+      shell.notice(`kit: ${offsite.repository} keeps nothing in clear: keep a clone with the key file elsewhere`);
+      return manifest;
+    }
     const first = [BUNDLE, RUNBOOK, configName(stack.name), keyName(stack.name)];
     const onOffsite = { to: "/var/lib/foundation-offsite/kit", mode: "0700", group: "0" };
     await send(shell, offsite, { directory, files: first, ...onOffsite });

@@ -11,7 +11,7 @@ export function readRunbook(projectDirectory: string): string {
 export function fillRunbook(text: string, { name, config }: Pick<Stack, "name" | "config">): string {
   const { offsite } = config;
   const values: Record<string, string> = { STACK: name, DOMAIN: config.domain };
-  if (offsite !== "none") {
+  if (offsite !== "none" && "address" in offsite) {
     values["OFFSITE_USER"] = offsite.user;
     values["OFFSITE_ADDRESS"] = offsite.address;
     values["OFFSITE_PORT"] = String(offsite.port);

@@ -1,11 +1,20 @@
 import { Command } from "commander";
 import { resolve } from "node:path";
 import type { Commit } from "../../backup/commit.ts";
+import { renderMetrics } from "../../backup/metrics.ts";
 import type { LastRun } from "../../backup/status.ts";
 import { UserError } from "../../errors.ts";
-import { formatCheck, formatCommit, formatList, formatStatus } from "../backup/format.ts";
-import { runJob, type JobResult } from "../backup/job.ts";
+import {
+  formatCheck,
+  formatCollected,
+  formatCommit,
+  formatList,
+  formatStatus,
+  type ShownStatus,
+} from "../backup/format.ts";
+import { offsiteOf, runJob, type JobResult } from "../backup/job.ts";
 import { sendKit } from "../backup/kit-transfer.ts";
+import { offsiteWarning } from "../../offsite-warning.ts";
 import type { Shell } from "../shell.ts";
 import { addStackOptions, loadStack, stackFilePath, type StackOptions } from "../stack.ts";
 
@@ -25,14 +34,29 @@ interface JsonOptions extends StackOptions {
 /** `foundation backup`: what the job on the VM does by itself, on request, and what it has done. */
 export function backupCommand(shell: Shell): Command {
   return new Command("backup")
-    .description("back up now, list and look into backups, check them, send the rebuild kit")
+    .description("back up now, list and look into backups, check them, clear the mirrors, send the rebuild kit")
     .addHelpText("after", EXIT_STATUS)
     .addCommand(nowCommand(shell))
     .addCommand(jobCommand(shell, "list", "every whole backup, the newest first", formatList))
     .addCommand(infoCommand(shell))
     .addCommand(checkCommand(shell))
-    .addCommand(jobCommand(shell, "status", "how the last run went and how old the newest backup is", formatStatus))
+    .addCommand(collectCommand(shell))
+    .addCommand(statusCommand(shell))
     .addCommand(kitCommand(shell));
+}
+
+function statusCommand(shell: Shell): Command {
+  return withJson(new Command("status"))
+    .description("how the last run went and how old the newest backup is")
+    .option("--metrics", "the same for Prometheus")
+    .action(async (options: JsonOptions & { metrics?: true }) => {
+      const stack = await loadStack(shell, options);
+      const result = await runJob(shell, stack, ["status", "--json"]);
+      const format = options.metrics ? (status: ShownStatus) => renderMetrics(status).join("\n") : formatStatus;
+      answer(shell, options, result, format);
+      const warning = offsiteWarning(stack.config);
+      if (warning !== undefined) shell.notice(`warning: ${warning}`);
+    });
 }
 
 function nowCommand(shell: Shell): Command {
@@ -74,15 +98,27 @@ function checkCommand(shell: Shell): Command {
     });
 }
 
+function collectCommand(shell: Shell): Command {
+  return withJson(new Command("collect"))
+    .description("clear the mirrors of objects that nothing has needed for 30 days, as the VM does once a week")
+    .option("--force", "also where it is more than a twentieth of a mirror")
+    .action(async (options: JsonOptions & { force?: true }) => {
+      const force = options.force ? ["--force"] : [];
+      const result = await runJob(shell, await loadStack(shell, options), ["collect", "--json", ...force]);
+      answer(shell, options, result, formatCollected);
+    });
+}
+
 function kitCommand(shell: Shell): Command {
   return withState(withJson(new Command("kit")))
     .description("send what a rebuild needs besides data: repository, keys, configuration, state, runbook")
     .action(async (options: JsonOptions & { state?: string }) => {
-      const kit = await sendKit(shell, await loadStack(shell, options), kitSource(shell, options));
+      const stack = await loadStack(shell, options);
+      const kit = await sendKit(shell, stack, kitSource(shell, options));
+      const where = "address" in offsiteOf(stack) ? "on the VM and the offsite" : "on the VM";
       const files = Object.keys(kit.files).length;
       if (options.json) shell.print(JSON.stringify(kit, undefined, 2));
-      else
-        shell.print(`kit: ${String(files)} files, repository at ${kit.commit.slice(0, 8)}, on the VM and the offsite`);
+      else shell.print(`kit: ${String(files)} files, repository at ${kit.commit.slice(0, 8)}, ${where}`);
     });
 }
 

@@ -1,9 +1,9 @@
 import { Command } from "commander";
-import { offsiteOf } from "../backup/job.ts";
+import { offsiteHostOf, offsiteOf } from "../backup/job.ts";
 import { fillRunbook, readRunbook } from "../backup/runbook.ts";
 import { EXIT, UserError } from "../../errors.ts";
-import type { SshTarget } from "../../ssh-target.ts";
 import type { Shell } from "../shell.ts";
+import { parseTarget } from "../target.ts";
 import { addStackOptions, loadStack, openStack, type StackOptions } from "../stack.ts";
 
 const EXIT_STATUS = `
@@ -32,9 +32,8 @@ function checkCommand(shell: Shell): Command {
     .option("--json", "print the findings as JSON")
     .action(async (options: StackOptions & { json?: true }) => {
       const stack = await openStack(shell, options);
-      const offsite = offsiteOf(stack);
       const { checkReadiness, formatReadiness } = await import("../backup/dr-check.ts");
-      const findings = await checkReadiness(shell, stack, offsite);
+      const findings = await checkReadiness(shell, stack, offsiteOf(stack));
       shell.print(options.json ? JSON.stringify(findings, undefined, 2) : formatReadiness(findings));
       shell.exitWith(findings.every(({ good }) => good) ? EXIT.ok : EXIT.attention);
     });
@@ -50,7 +49,9 @@ function listCommand(shell: Shell): Command {
         throw new UserError(`dr: --limit: not a number: ${options.limit}`, "--limit 10", EXIT.usage);
       const stack = await openStack(shell, options);
       const { restic, ownerId } = stack.secrets;
-      const host = { run: shell.run, target: offsiteOf(stack), where: "dr" };
+      const instead = (url: string) =>
+        `npx foundation backup list; with the VM gone: restic -r ${url} snapshots --tag commit`;
+      const host = { run: shell.run, target: offsiteHostOf(stack, "dr list", instead), where: "dr" };
       const { newestCommits } = await import("../backup/commits.ts");
       const { formatList } = await import("../backup/format.ts");
       const found = await newestCommits(host, restic.password, ownerId, Number(options.limit));
@@ -79,7 +80,7 @@ function fetchCommand(shell: Shell): Command {
     .action(async (options: FetchOptions) => {
       const { fetchKit } = await import("../backup/dr-fetch.ts");
       const { out, stack } = options;
-      const target = parseTarget(options.offsite, options.hostKey);
+      const target = parseTarget("dr", "--offsite", options.offsite, options.hostKey);
       const fetched = await fetchKit(shell, { target, out, ...(stack === undefined ? {} : { stack }) });
       if (options.json) {
         shell.print(JSON.stringify(fetched, undefined, 2));
@@ -102,22 +103,4 @@ function runbookCommand(shell: Shell): Command {
     .action(async (options: StackOptions) => {
       shell.print(fillRunbook(readRunbook(shell.projectDirectory), await loadStack(shell, options)).trimEnd());
     });
-}
-
-/**
- * Reads `user@host:port`; `root` and 22 where they are left out.
- *
- * @throws UserError (usage)
- */
-export function parseTarget(text: string, hostKey: string): SshTarget {
-  const match = /^(?:([a-z_][a-z0-9_-]*)@)?([A-Za-z0-9][A-Za-z0-9.-]*)(?::(\d{1,5}))?$/.exec(text);
-  const [, user = "root", address, port = "22"] = match ?? [];
-  if (address === undefined) throw new UserError(`dr: not a host: ${text}`, "--offsite user@host:port", EXIT.usage);
-  if (!/^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/]{60,}={0,2}$/.test(hostKey))
-    throw new UserError(
-      `dr: not a public host key: ${hostKey}`,
-      `it is on the printed runbook; or, from a network that you trust: ssh-keyscan -t ed25519 -p ${port} ${address}`,
-      EXIT.usage,
-    );
-  return { user, address, port: Number(port), hostKey };
 }

@@ -1,5 +1,5 @@
 import { Command } from "commander";
-import { offsiteOf } from "../backup/job.ts";
+import { offsiteHostOf } from "../backup/job.ts";
 import type { OffsiteHost } from "../backup/offsite-host.ts";
 import { EXIT, UserError } from "../../errors.ts";
 import { findSuspicious, findUnreadable, type Suspicion } from "../offsite/guard.ts";
@@ -74,15 +74,25 @@ export function offsiteCommand(shell: Shell): Command {
     );
 }
 
-const hostOf = (shell: Shell, stack: Stack): OffsiteHost => ({
+/** What does the same where the repository is not on a host of ours, by command. `AWS_…` and the password: see the reference. */
+const INSTEAD = {
+  status: () => "npx foundation backup status",
+  check: () => "npx foundation backup check --read-data-subset 1/28",
+  prune: (url: string) =>
+    `restic -r ${url} forget --host foundation --keep-tag generation --keep-within 60d --prune (what it needs: docs/reference.md)`,
+  quarantine: (url: string) =>
+    `restic -r ${url} snapshots, then forget what is not yours; only versions that the S3 server keeps bring back what was deleted`,
+};
+
+const hostOf = (shell: Shell, stack: Stack, command: keyof typeof INSTEAD): OffsiteHost => ({
   run: shell.run,
-  target: offsiteOf(stack),
+  target: offsiteHostOf(stack, `offsite ${command}`, INSTEAD[command]),
   where: "offsite",
 });
 
 async function status(shell: Shell, options: OffsiteOptions): Promise<void> {
   const stack = await loadStack(shell, options);
-  const facts = await readFacts(hostOf(shell, stack));
+  const facts = await readFacts(hostOf(shell, stack, "status"));
   const problems = findProblems(facts, stack.config.backup.everyMinutes);
   shell.print(options.json ? JSON.stringify({ ...facts, problems }, undefined, 2) : formatFacts(facts, problems));
   shell.exitWith(problems.length === 0 ? EXIT.ok : EXIT.attention);
@@ -94,15 +104,16 @@ async function check(shell: Shell, options: OffsiteOptions & { readDataSubset?: 
     throw new UserError(`offsite: --read-data-subset: not n/t: ${subset}`, "--read-data-subset 1/28", EXIT.usage);
   }
   const stack = await openStack(shell, options);
+  const host = hostOf(shell, stack, "check");
   shell.notice(`offsite: checking ${subset === undefined ? "the structure" : `part ${subset} of the data`} …`);
-  await checkRepository(hostOf(shell, stack), stack.secrets.restic.password, subset);
+  await checkRepository(host, stack.secrets.restic.password, subset);
   const result = { whole: true, readDataSubset: subset ?? null };
   shell.print(options.json ? JSON.stringify(result) : "offsite: no errors were found");
 }
 
 async function prune(shell: Shell, options: ChangeOptions & { trust?: string[] }): Promise<void> {
   const stack = await openStack(shell, options);
-  const host = hostOf(shell, stack);
+  const host = hostOf(shell, stack, "prune");
   const before = await requireOurs(host, stack);
   const snapshots = await listSnapshots(host, stack.secrets.restic.password);
   const files = (await listFiles(host, 0)).filter(({ kind }) => kind === "snapshots");
@@ -129,7 +140,7 @@ async function prune(shell: Shell, options: ChangeOptions & { trust?: string[] }
 async function quarantine(shell: Shell, options: ChangeOptions & { after: string }): Promise<void> {
   const after = parseTime("--after", options.after);
   const stack = await openStack(shell, options);
-  const host = hostOf(shell, stack);
+  const host = hostOf(shell, stack, "quarantine");
   const { nowSeconds, prunedSeconds } = await requireOurs(host, stack);
   const all = await listFiles(host, 0);
   const newer = all.filter(({ seconds }) => seconds > after);

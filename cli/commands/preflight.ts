@@ -1,9 +1,8 @@
 import { Command } from "commander";
-import { CONTAINERS, NETWORKS, VOLUMES } from "../../components/topology.ts";
 import { EXIT } from "../../errors.ts";
-import { exitCodeOf, type Finding } from "../preflight/findings.ts";
+import { exitCodeOf, formatFinding } from "../preflight/findings.ts";
 import { preflight, summarise } from "../preflight/preflight.ts";
-import { parseRequest, type PreflightRequest } from "../preflight/request.ts";
+import { parseRequest, requestOf, type PreflightRequest } from "../preflight/request.ts";
 import type { Shell } from "../shell.ts";
 import { addStackOptions, openStack, type StackOptions } from "../stack.ts";
 
@@ -40,20 +39,5 @@ export function preflightCommand(shell: Shell): Command {
 async function preflightRequest(shell: Shell, options: StackOptions): Promise<PreflightRequest> {
   const handedOver = shell.environment["FOUNDATION_PREFLIGHT"];
   if (handedOver) return parseRequest(handedOver);
-  const { config, secrets } = await openStack(shell, options);
-  return {
-    target: config.host,
-    ports: [80, 443, config.forge.sshPort],
-    ownerId: secrets.ownerId,
-    containers: CONTAINERS,
-    volumes: VOLUMES,
-    networks: Object.keys(NETWORKS),
-    minimumDiskGib: config.sizing.host.diskGiB,
-    minimumMemoryMib: config.sizing.host.memoryMiB,
-  };
-}
-
-/** As errors of the program are shown: `error: <where>: <what>` and `hint: <command>`. */
-export function formatFinding({ severity, message, hint }: Finding): string {
-  return `${severity}: preflight: ${message}\nhint: ${hint}`;
+  return requestOf(await openStack(shell, options));
 }

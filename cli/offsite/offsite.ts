@@ -7,6 +7,8 @@ import { parseFiles, parseSnapshots, type RepositoryFile, type Snapshot } from "
 const SCRIPT = "/usr/local/lib/foundation/offsite";
 /** Ids in one command line, which a shell has to take. */
 const BATCH = 500;
+/** The offsite looks every five minutes. */
+const WATCH_SECONDS = 900;
 
 /** What the offsite says of itself. */
 export interface OffsiteFacts {
@@ -22,6 +24,8 @@ export interface OffsiteFacts {
   /** when the newest snapshot was written; seconds since 1970, by the offsite's clock */
   readonly newestSeconds: number | undefined;
   readonly prunedSeconds: number | undefined;
+  /** when the offsite last looked itself whether backups arrive */
+  readonly watchedSeconds: number | undefined;
   readonly nowSeconds: number;
 }
 
@@ -40,6 +44,7 @@ export async function readFacts(host: OffsiteHost): Promise<OffsiteFacts> {
     snapshots: Number(text("snapshots")),
     newestSeconds: time("newest"),
     prunedSeconds: time("pruned"),
+    watchedSeconds: text("watched") === "" ? undefined : Number(text("watched").split(" ")[1]),
     nowSeconds: Number(text("clock")),
   };
 }
@@ -47,6 +52,7 @@ export async function readFacts(host: OffsiteHost): Promise<OffsiteFacts> {
 /** What is wrong with it, one line each. @param everyMinutes interval of the backups */
 export function findProblems(facts: OffsiteFacts, everyMinutes: number): string[] {
   const age = facts.nowSeconds - (facts.newestSeconds ?? 0);
+  const isWatched = facts.nowSeconds - (facts.watchedSeconds ?? 0) <= WATCH_SECONDS;
   return [
     ...(facts.server === "running" ? [] : [`the REST server is ${facts.server}`]),
     ...(facts.hasRepository ? [] : ["the repository is gone"]),
@@ -56,6 +62,9 @@ export function findProblems(facts: OffsiteFacts, everyMinutes: number): string[
           `the newest snapshot is ${String(Math.round(age / 60))} min old, and one is due every ${String(everyMinutes)} min`,
         ]
       : []),
+    ...(isWatched
+      ? []
+      : ["nobody watches whether backups arrive: systemctl status foundation-offsite-watch.timer (there)"]),
   ];
 }
 

@@ -48,6 +48,11 @@ export function exitCodeOf(findings: readonly Finding[]): ExitCode {
   return codes.includes(EXIT.refused) ? EXIT.refused : (codes[0] ?? EXIT.ok);
 }
 
+/** As errors of the program are shown: `error: <where>: <what>` and `hint: <command>`. */
+export function formatFinding({ severity, message, hint }: Finding): string {
+  return `${severity}: preflight: ${message}\nhint: ${hint}`;
+}
+
 function unfit(message: string, hint: string): Finding {
   return { severity: "error", exitCode: EXIT.host, message, hint };
 }

@@ -1,6 +1,8 @@
 import { z } from "zod";
+import { CONTAINERS, NETWORKS, VOLUMES } from "../../components/topology.ts";
 import type { SshTarget } from "../../ssh-target.ts";
 import { parseProgramRequest } from "../program-request.ts";
+import type { OpenStack } from "../stack.ts";
 
 /** What the foundation is about to use on a VM. */
 export interface PreflightRequest {
@@ -36,4 +38,18 @@ const schema = z.strictObject({
 export function parseRequest(json: string): PreflightRequest {
   const hint = "this variable is set by the Pulumi program; unset it to take the values from the stack's configuration";
   return parseProgramRequest(schema, "FOUNDATION_PREFLIGHT", json, hint);
+}
+
+/** What a stack is about to use, for a person who asks before the Pulumi program does. */
+export function requestOf({ config, secrets }: Pick<OpenStack, "config" | "secrets">): PreflightRequest {
+  return {
+    target: config.host,
+    ports: [80, 443, config.forge.sshPort],
+    ownerId: secrets.ownerId,
+    containers: CONTAINERS,
+    volumes: VOLUMES,
+    networks: Object.keys(NETWORKS),
+    minimumDiskGib: config.sizing.host.diskGiB,
+    minimumMemoryMib: config.sizing.host.memoryMiB,
+  };
 }

@@ -162,6 +162,36 @@ configure_log_rotation() {
 CONF
 }
 
+# Here and not in a container: none of them may run anything in another one.
+configure_git_gc() {
+  local unit=/etc/systemd/system/foundation-git-gc
+  replace "$unit.service" 0644 <<'UNIT'
+[Unit]
+Description=Pack the repositories of the forge while no backup reads them
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/lib/foundation/forgejo-gc
+UNIT
+  replace "$unit.timer" 0644 <<'UNIT'
+[Unit]
+Description=Pack the repositories of the forge every night
+
+[Timer]
+OnCalendar=*-*-* 03:30:00
+RandomizedDelaySec=15min
+
+[Install]
+WantedBy=timers.target
+UNIT
+  if ! is_applied git-gc; then
+    systemctl daemon-reload
+    systemctl enable --quiet --now foundation-git-gc.timer ||
+      fail 9 "the timer of git gc does not start" "on the VM: systemctl status foundation-git-gc.timer"
+    applied git-gc "$unit.service" "$unit.timer"
+  fi
+}
+
 # Tells this VM from the one that was here before it and the one that may come after it.
 create_id() {
   [ -s /etc/foundation/vm-id ] || head -c 16 /dev/urandom | od -An -tx1 | tr -d ' \n' | replace /etc/foundation/vm-id 0600
@@ -180,6 +210,7 @@ main() {
   configure_docker
   configure_firewall "$2"
   configure_log_rotation
+  configure_git_gc
   if [ "$1" != root ] && ! id -nG "$1" | grep -qw docker; then usermod -aG docker "$1"; fi
   echo ready
 }

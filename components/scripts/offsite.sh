@@ -2,7 +2,9 @@
 # Keeps the backups on the second host: restic's REST server, append-only for the VM, and the operator's side of it.
 # Every command can be repeated, and finds what there is without anybody remembering it. Runs as root.
 #   check OWNER PORT                           whether this host is free or ours; changes nothing
-#   serve OWNER PORT SERVER RESTIC MAX_BYTES   stdin: one file a line, `NAME BASE64`; MAX_BYTES 0: no limit
+#   serve OWNER PORT SERVER RESTIC MAX_BYTES EVERY_MINUTES
+#                                              stdin: one file a line, `NAME BASE64`; MAX_BYTES 0: no limit
+#   watch                                      fails where backups stay away; run by a timer
 #   status                                     `name=value` lines
 #   files SINCE                                what the repository holds that is newer than SINCE (seconds since 1970)
 #   quarantine SINCE                           moves that aside
@@ -10,6 +12,8 @@
 set -euo pipefail
 umask 077
 readonly base=/var/lib/foundation-offsite
+# What `watch` has found: a verdict, and when. Gone after a reboot, as it should be.
+readonly watched=/run/foundation-offsite-watch
 
 fail() { # CODE MESSAGE HINT
   printf 'offsite: %s\nhint: %s\n' "$2" "$3" >&2
@@ -45,7 +49,7 @@ is_listening() { # PORT
     /proc/net/tcp /proc/net/tcp6 2>/dev/null
 }
 
-serve() { # OWNER PORT SERVER RESTIC MAX_BYTES
+serve() { # OWNER PORT SERVER RESTIC MAX_BYTES EVERY_MINUTES
   check "$1" "$2"
   local owner=$1 server=$3
   readonly user=foundation-$owner
@@ -65,6 +69,8 @@ serve() { # OWNER PORT SERVER RESTIC MAX_BYTES
   htpasswd "$server" -vi /tls/htpasswd "$user" <"$incoming/password" >/dev/null 2>&1 ||
     htpasswd "$server" -niB "$user" <"$incoming/password" | grep . | replace "$base/tls/htpasswd" 1000:1000
   run_server "$2" "$server" "$5"
+  echo "$6" | replace "$base/every-minutes" 0:0
+  keep_watch
   echo ready
 }
 
@@ -168,6 +174,56 @@ run_server() { # PORT SERVER MAX_BYTES
   fail 1 "the REST server does not answer" "docker logs --tail 50 offsite (on the offsite)"
 }
 
+# A VM that is gone cannot say that its backups stay away; this host can, and needs no password for it.
+keep_watch() {
+  local unit=/etc/systemd/system/foundation-offsite-watch
+  replace "$unit.service" 0:0 <<'UNIT'
+[Unit]
+Description=Fail where the newest backup of the foundation is late
+
+[Service]
+Type=oneshot
+ExecStart=/usr/local/lib/foundation/offsite watch
+UNIT
+  replace "$unit.timer" 0:0 <<'UNIT'
+[Unit]
+Description=Look whether backups of the foundation arrive
+
+[Timer]
+OnCalendar=*:0/5
+
+[Install]
+WantedBy=timers.target
+UNIT
+  systemctl daemon-reload
+  systemctl enable --quiet --now foundation-offsite-watch.timer ||
+    fail 9 "the timer of the watch does not start" "on the offsite: systemctl status foundation-offsite-watch.timer"
+  (watch) >/dev/null || true
+}
+
+# Late is what is older than two intervals. Told to $base/alarm, a program of the operator's, when it begins and ends.
+watch() {
+  local newest minutes age verdict=ok before message
+  newest=$(newest_snapshot || true)
+  # Before the first backup there is the repository.
+  [ -n "$newest" ] || newest=$(stat -c %Y "$base/repository.json")
+  minutes=$(cat "$base/every-minutes")
+  age=$((($(date +%s) - ${newest%.*}) / 60))
+  message="the newest backup is $age min old, and one is due every $minutes min"
+  [ "$age" -le $((2 * minutes)) ] || verdict=late
+  before=$(cut -d ' ' -f 1 "$watched" 2>/dev/null || echo ok)
+  echo "$verdict $(date +%s)" >"$watched"
+  if [ "$verdict" != "$before" ] && [ -x "$base/alarm" ]; then
+    "$base/alarm" "$verdict" "$message" || echo "offsite: $base/alarm failed" >&2
+  fi
+  echo "offsite: $verdict: $message"
+  [ "$verdict" = ok ] || exit 1
+}
+
+newest_snapshot() {
+  find "$base/data/$(repository_name)/snapshots" -type f -printf '%T@\n' 2>/dev/null | sort -n | tail -n 1
+}
+
 status() {
   local directory
   directory=$base/data/$(repository_name)
@@ -178,7 +234,8 @@ status() {
   echo "bytes=$(du -sb "$directory" 2>/dev/null | cut -f1)"
   echo "free_bytes=$(df -B1 --output=avail "$base" | tail -n 1 | tr -d ' ')"
   echo "snapshots=$(find "$directory/snapshots" -type f 2>/dev/null | wc -l)"
-  echo "newest=$(find "$directory/snapshots" -type f -printf '%T@\n' 2>/dev/null | sort -n | tail -n 1)"
+  echo "newest=$(newest_snapshot)"
+  echo "watched=$(cat "$watched" 2>/dev/null)"
   echo "pruned=$(cat "$base/pruned" 2>/dev/null)"
   echo "clock=$(date +%s)"
 }
@@ -210,7 +267,7 @@ main() {
   shift || true
   case $command in
     check | files | quarantine) "$command" "$@" </dev/null ;;
-    status) status </dev/null ;;
+    status | watch) "$command" </dev/null ;;
     serve) serve "$@" ;;
     restic)
       # Whoever goes back to a state before this loses what prune has put together anew.

@@ -10,10 +10,9 @@ import { ensurePrograms } from "../host-packages.ts";
 import { publishCertificate, publishNames } from "../host-names.ts";
 import { provide, type ImageMode, type ProvidedImage } from "../images.ts";
 import { ensureKeyFile } from "../key-file.ts";
-import { sendKit } from "../rebuild-kit.ts";
 import { requireRoot, type Rig } from "../rig.ts";
 import { clearScratch } from "../scratch.ts";
-import { hasOffsite, readStackConfig, writeStackConfig } from "../stack-config.ts";
+import { backupsAt, readStackConfig, writeStackConfig } from "../stack-config.ts";
 import { runVerify } from "../verification.ts";
 import { DEFAULT_VMS, ensureVms } from "../vms.ts";
 import { formatSummary, type Summary } from "../summary.ts";
@@ -70,13 +69,11 @@ async function up(rig: Rig, { images: mode, verify, json }: UpOptions): Promise<
     await progress.phase("deployment", () => deploy(rig, engine));
     publishNames(prod.address);
     publishCertificate(await saveCertificate(rig, engine));
-    const hasBackups = hasOffsite(readStackConfig(files.config));
-    if (hasBackups) await progress.phase("rebuild kit", () => sendKit(rig, engine));
     if (verify) await progress.phase("verification", () => runVerify(rig, json));
     const summary: Summary = {
       engine,
       images: provision.images,
-      offsite: hasBackups ? offsite.address : undefined,
+      offsite: backupsAt(readStackConfig(files.config), offsite.address),
       phases: progress.phases,
       seconds: progress.seconds,
       files,

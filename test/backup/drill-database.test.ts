@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PrivateServer } from "../../backup/drill-database.ts";
 import type { Run } from "../../backup/effects.ts";
 import { createRun } from "../../backup/exec.ts";
+import { FORGEJO_BACKUP } from "../../components/forgejo-backup.ts";
 import { EXIT } from "../../errors.ts";
 
 const NOBODY = 65534;
@@ -66,6 +67,27 @@ describe.skipIf(!hasServer)("a server of its own", () => {
       "database forgejo: x.empty: 0 rows, backed up were no such table",
     ]);
     expect(await server.query("forgejo", "SELECT id, 'x' FROM \"A b\" ORDER BY id")).toBe("1\tx\n2\tx\n3\tx");
+  });
+
+  test("what is asked before and after a capture tells a repository that came, went, moved or got another name", async () => {
+    await server.query("postgres", "CREATE DATABASE layout");
+    const change = (sql: string) => server.query("layout", sql);
+    await change("CREATE TABLE repository (id bigint, owner_name text, lower_name text, description text)");
+    const layout = () => change(FORGEJO_BACKUP.databases?.[0]?.layout ?? "");
+    const seen = [await layout()];
+    for (const sql of [
+      "INSERT INTO repository VALUES (1, 'Ops', 'site', ''), (2, 'Ops', 'docs', '')",
+      "UPDATE repository SET lower_name = 'web' WHERE id = 1",
+      "UPDATE repository SET owner_name = 'Team' WHERE id = 1",
+      "DELETE FROM repository WHERE id = 1",
+      "INSERT INTO repository VALUES (3, 'Team', 'web', '')",
+    ]) {
+      await change(sql);
+      seen.push(await layout());
+    }
+    expect(new Set(seen).size).toBe(6);
+    await change("UPDATE repository SET description = 'other'");
+    expect(await layout()).toBe(seen.at(-1));
   });
 
   test("listens on no network", async () => {

@@ -1,10 +1,10 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
-import { createRun, lockFile } from "../../backup/exec.ts";
+import { createLock, createRun } from "../../backup/exec.ts";
 import { EXIT } from "../../errors.ts";
 
 const directory = mkdtempSync(join(tmpdir(), "foundation-exec-"));
@@ -32,7 +32,10 @@ describe("a program", () => {
   });
 
   it("runs at a low priority", async () => {
-    expect((await run("nice", [], { timeoutSeconds: 10 })).stdout).toBe("10\n");
+    // ten more than this process has, of at most 19
+    expect((await run("nice", [], { timeoutSeconds: 10 })).stdout).toBe(
+      `${String(Math.min(getPriority() + 10, 19))}\n`,
+    );
   });
 
   it("that takes too long is ended with everything that it has started", async () => {
@@ -62,6 +65,7 @@ describe("a program", () => {
 
 describe("the lock", () => {
   const path = join(directory, "lock");
+  const lockFile = createLock(new AbortController().signal);
 
   it("is held by one, and free again when that one lets go", async () => {
     const release = await lockFile(path, 1);
@@ -72,13 +76,23 @@ describe("the lock", () => {
   });
 
   it("is free again when its holder is killed", async () => {
-    const program = `import { lockFile } from "./backup/exec.ts"; await lockFile("${path}", 1); console.log("held"); setInterval(() => 0, 1000);`;
+    const program = `import { createLock } from "./backup/exec.ts"; await createLock(new AbortController().signal)("${path}", 1); console.log("held"); setInterval(() => 0, 1000);`;
     const holder = spawn(process.execPath, ["--input-type=module-typescript", "-e", program], {
       stdio: ["ignore", "pipe", "inherit"],
     });
     await once(holder.stdout, "data");
     expect(await lockFile(path, 0)).toBeUndefined();
     holder.kill("SIGKILL");
+    (await lockFile(path, 5))?.();
+  });
+
+  it("is waited for no longer when the job is asked to end", async () => {
+    const release = await lockFile(path, 1);
+    const interrupted = new AbortController();
+    const waiting = createLock(interrupted.signal)(path, 60);
+    setTimeout(() => interrupted.abort(), 100);
+    await expect(waiting).rejects.toMatchObject({ message: "interrupted", exitCode: EXIT.interrupted });
+    release?.();
     (await lockFile(path, 5))?.();
   });
 });

@@ -23,6 +23,7 @@ export function fakeRestic(
   const all = {
     now: () => new Date(0),
     report: () => undefined,
+    freeBytes: () => Promise.resolve(10e6),
     ...effects,
     run: (program: string, args: readonly string[]): Promise<Finished> => {
       asked.push([program, ...args].join(" "));
@@ -33,6 +34,7 @@ export function fakeRestic(
 }
 
 function restore(snapshots: string, args: readonly string[]): Finished {
+  if (args[0] === "stats") return { exitCode: 0, stdout: '{"total_size":1000000,"total_file_count":9}', stderr: "" };
   const [, from = "", , target = ""] = args;
   const [snapshot = "", path = ""] = from.split(":");
   const source = join(snapshots, snapshot, path);

@@ -34,7 +34,7 @@ describe("plan.json", () => {
     [
       "a URL that is not a REST server's",
       { ...plan, offsite: { ...plan.offsite, url: "s3:x" } },
-      "offsite.url: is not rest:https://HOST:PORT/USER/",
+      "offsite.url: is not rest:https://HOST:PORT/USER/ or s3:https://HOST/BUCKET/PATH",
     ],
     [
       "a path out of its volume",
@@ -110,6 +110,8 @@ describe("the command line", () => {
     ["list", { command: "list", json: false }],
     ["info 5e5e", { command: "info", json: false, id: "5e5e" }],
     ["check --read-data-subset 3/28", { command: "check", json: false, part: "3/28" }],
+    ["status --metrics", { command: "status", json: false, metrics: true }],
+    ["collect --force", { command: "collect", json: false, force: true }],
   ])("%s", (line, request) => expect(parseCommandLine(line.split(" ").filter(Boolean))).toEqual(request));
   it.each<[string, string]>([
     ["erase", "backup: unknown command: erase"],
@@ -118,7 +120,9 @@ describe("the command line", () => {
     ["info latest", "backup: info: not an id: latest"],
     ["run --read-data-subset 1/2", "backup: --read-data-subset: not an option of run"],
     ["check --read-data-subset 10%", "backup: --read-data-subset: not N/T: 10%"],
-    ["run --force", "backup: Unknown option '--force'"],
+    ["run --force", "backup: --force: not an option of run"],
+    ["list --metrics", "backup: --metrics: not an option of list"],
+    ["run --fast", "backup: Unknown option '--fast'"],
   ])("%s is refused", (line, message) => {
     expect(() => parseCommandLine(line.split(" "))).toThrow(expect.objectContaining({ message, exitCode: EXIT.usage }));
   });
@@ -254,7 +258,16 @@ describe("status", () => {
     seconds: {},
   };
   const commit = { run: "r", snapshot: "5", finished: at("12:00:16").toISOString() };
-  const status: Status = { version: 1, vmId: "v", everyMinutes: 15, last, commit, check: null };
+  const status: Status = {
+    version: 1,
+    vmId: "v",
+    everyMinutes: 15,
+    last,
+    commit,
+    check: null,
+    collection: null,
+    rebuilt: null,
+  };
 
   it("holds good for two intervals after the newest set", () => {
     expect(healthyUntil(status, at("12:01:00"))).toEqual(at("12:30:16"));

@@ -41,7 +41,7 @@ it.each([
   expect(() => parseRestoreLine(line.split(" ").filter(Boolean))).toThrow(
     expect.objectContaining({
       message: `restore: ${what}`,
-      hint: "restore --seed auto|fresh|ID|TIME; restore --only forgejo|postgres|s3|vault|repo [OWNER/NAME] [--at TIME|--id ID] [--dry-run]",
+      hint: "restore --seed auto|fresh|ID|TIME; restore --only forgejo|postgres|s3|vault|repo|all [OWNER/NAME] [--at TIME|--id ID] [--dry-run]",
       exitCode: EXIT.usage,
     }),
   );

@@ -159,8 +159,8 @@ it("a bucket that was filled in part gets the rest, and only that", async () => 
 describe("a part that is taken out", () => {
   const take = (part: Parameters<typeof extract>[2], dryRun = false) => {
     const { restore, asked } = prepare();
-    const state = join(directory, "state");
-    return { asked, result: extract({ ...restore, state }, COMMIT, part, dryRun) };
+    const roots = { state: join(directory, "state"), kit: "/kit" };
+    return { asked, result: extract({ ...restore, roots }, COMMIT, part, dryRun) };
   };
   const out = (name: string): string => join(directory, "state/restored", name);
 
@@ -188,6 +188,30 @@ describe("a part that is taken out", () => {
     await take({ part: "forgejo" }).result;
     const head = "forgejo-data/git/repositories/ops/deploy.git/HEAD";
     expect(readFileSync(join(out("forgejo-abababab"), head), "utf8")).toBe("ref: refs/heads/main\n");
+  });
+
+  it("is everything, each store in a directory of its own", async () => {
+    held("/kit/RECOVERY.md", "what to do");
+    const { content } = await take({ part: "all" }).result;
+    const read = (name: string) => readFileSync(join(out("all-abababab"), name), "utf8");
+    expect(read("postgres/forgejo.dump")).toBe("PGDMP");
+    expect(read("s3/forgejo/packages/aa")).toBe("blob");
+    expect(read("vault/raft.snap")).toBe("raft");
+    expect(read("forgejo/forgejo-data/git/repositories/ops/deploy.git/HEAD")).toBe("ref: refs/heads/main\n");
+    expect(read("caddy-data/acme/key")).toBe("key");
+    expect(read("kit/RECOVERY.md")).toBe("what to do");
+    expect(content).toHaveLength(4);
+  });
+
+  it("is the files of a forge that has no repository yet", async () => {
+    rmSync(join(directory, "snapshots", ID, paths.refs), { recursive: true });
+    rmSync(join(directory, "snapshots", ID, "sources/forgejo/git"), { recursive: true });
+    held("/sources/forgejo/jwt/private.pem", "key");
+    await take({ part: "forgejo" }).result;
+    expect(readFileSync(join(out("forgejo-abababab"), "forgejo-data/jwt/private.pem"), "utf8")).toBe("key");
+    await expect(take({ part: "repo", repository: "ops/deploy" }).result).rejects.toThrow(
+      "restore: there is no repository ops/deploy in this backup",
+    );
   });
 
   it("is only described in a dry run", async () => {

@@ -11,7 +11,7 @@ import { CLUSTER, EPOCH, OWNER, raftSnapshot, VM_ID, World } from "./world.ts";
 let world: World;
 beforeEach(() => {
   world = new World();
-  const repository = join(world.forge, "git/repositories/platform/site.git");
+  const repository = join(world.forgeData, "git/repositories/platform/site.git");
   mkdirSync(join(repository, "refs/heads"), { recursive: true });
   writeFileSync(join(repository, "HEAD"), "ref: refs/heads/main\n");
   writeFileSync(join(repository, "refs/heads/main"), `${"a".repeat(40)}\n`);
@@ -29,10 +29,13 @@ describe("a run", () => {
       "request /foundation-x/config",
       "request /v1/sys/seal-status",
       "request /v1/auth/approle/login",
+      "request /v1/foundation/data/backup/canary",
       "request /v1/sys/storage/raft/snapshot",
       "request /v1/auth/token/revoke-self",
       "psql forgejo",
       "psql backup",
+      "request /api/v1/repos/foundation-backup/canary/tags",
+      "request /api/v1/repos/foundation-backup/canary/tags",
       "psql backup",
       `pg_restore ${world.roots.state}/stage/pg/backup.dump.${last.run}.new`,
       "psql forgejo",
@@ -154,6 +157,43 @@ describe("a run", () => {
   it("gives no program a secret in its arguments", async () => {
     await backUp(await world.job());
     expect(`${world.calls.join()}${world.said.join()}`).not.toMatch(/-secret/);
+  });
+});
+
+describe("the canary", () => {
+  it("is the run's id in a row, an object, a tag and a key, and none of a former run stays", async () => {
+    await backUp(await world.job());
+    const { last } = await backUp(await world.job());
+    expect(world.canaries).toEqual({ row: last.run, vault: last.run });
+    expect(world.objects.get("foundation/backup-canary")).toBe(last.run);
+    expect(world.tags).toEqual([last.run]);
+  });
+
+  it("is left once more where the set is captured once more", async () => {
+    world.layouts = ["a", "b"];
+    world.tags = ["former"];
+    const { last } = await backUp(await world.job());
+    expect([last.outcome, world.tags]).toEqual(["committed", [last.run]]);
+  });
+
+  it.each<[string, World["forge"], string]>([
+    ["does not answer", undefined, "forge: GET foundation-backup/canary/tags: ECONNREFUSED"],
+    ["has not made the account yet", { GET: 401 }, "forge: GET foundation-backup/canary/tags: answered 401"],
+    ["refuses a tag", { GET: 200, POST: 403 }, "forge: POST foundation-backup/canary/tags: answered 403"],
+  ])("a forge that %s keeps no set from being made", async (_, forge, reason) => {
+    world.forge = forge;
+    const { last, committed } = await backUp(await world.job());
+    expect([last.outcome, last.degraded]).toEqual(["degraded", [{ part: "canary in git", reason }]]);
+    expect(committed?.commit.git).toEqual({ repositories: 1, refs: 1 });
+  });
+
+  it("a Vault that does not take it is captured all the same", async () => {
+    world.vaultWrites = 403;
+    const { last, committed } = await backUp(await world.job());
+    expect(last.degraded).toEqual([
+      { part: "canary in Vault", reason: "vault: foundation/data/backup/canary: answered 403" },
+    ]);
+    expect(committed?.commit.vault).not.toBeNull();
   });
 });
 

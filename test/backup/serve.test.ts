@@ -43,6 +43,18 @@ test("has a part of the data read after the first run of a day", async () => {
   expect((await known()).check).toMatchObject({ part: expect.stringMatching(/^\d+\/28$/) });
 });
 
+test("looks once a week for what the mirrors need no more", async () => {
+  await serveFor(2);
+  const first = (await known()).collection;
+  expect(first).toMatchObject({ removed: 0, waiting: 0 });
+  world.clock += 6 * 24 * 3600 * 1000;
+  await serveFor(1);
+  expect((await known()).collection).toEqual(first);
+  world.clock += 24 * 3600 * 1000;
+  await serveFor(1);
+  expect((await known()).collection?.finished).not.toBe(first?.finished);
+});
+
 test("is healthy from its start, not after a run that failed, and tries again sooner", async () => {
   world.probe = 401;
   expect(await serveFor(0)).toEqual([0]);

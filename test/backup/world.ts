@@ -37,7 +37,7 @@ export class World {
     kit: join(this.directory, "kit"),
     vault: join(this.directory, "vault"),
   };
-  readonly forge = join(this.directory, "forge");
+  readonly forgeData = join(this.directory, "forge");
   readonly said: string[] = [];
   /** programs and requests, in order */
   readonly calls: string[] = [];
@@ -53,6 +53,15 @@ export class World {
   snapshot = raftSnapshot();
   postgres: "up" | "down" | "dump breaks" = "up";
   s3: "up" | "down" = "up";
+  /** what the forge answers, by method; undefined where it does not answer */
+  forge: Record<string, number> | undefined = { GET: 200, POST: 201, DELETE: 204 };
+  tags: string[] = [];
+  /** objects that the database names */
+  named: string[] = ["lfs/12/34/5678"];
+  /** what is in the stores as the canary, besides objects and tags */
+  readonly canaries = { row: "none", vault: "none" };
+  /** Vault's answer to a write of the canary */
+  vaultWrites = 200;
   locked = false;
   free = 10e9;
   /** exit codes of `restic backup` of a set, one after the other, then 0 */
@@ -64,7 +73,7 @@ export class World {
   #ids = 0;
 
   constructor() {
-    for (const path of [this.roots.files, this.roots.vault, this.forge]) mkdirSync(path, { recursive: true });
+    for (const path of [this.roots.files, this.roots.vault, this.forgeData]) mkdirSync(path, { recursive: true });
     writeFileSync(join(this.roots.vault, ".foundation-epoch"), `${EPOCH} STORED\n`);
   }
 
@@ -79,14 +88,24 @@ export class World {
       vmId: VM_ID,
       everyMinutes: 15,
       offsite: { url: "rest:https://198.51.100.9:8000/foundation-x/", username: "foundation-x" },
-      endpoints: { postgres: "postgres:5432", s3: "http://rustfs:9000", vault: "http://vault:8200" },
+      endpoints: {
+        postgres: "postgres:5432",
+        s3: "http://rustfs:9000",
+        vault: "http://vault:8200",
+        forge: "http://forgejo:3000",
+      },
+      canary: { account: "foundation-backup", repository: "canary" },
       s3Region: "us-east-1",
       databases: [
         { name: "backup", references: [] },
-        { name: "forgejo", layout: "SELECT layout", references: [] },
+        {
+          name: "forgejo",
+          layout: "SELECT layout",
+          references: [{ what: "LFS objects", bucket: "forgejo", prefix: "lfs/", query: "SELECT lfs" }],
+        },
       ],
       buckets: ["forgejo"],
-      trees: [{ volume: "forgejo-data", path: this.forge, git: "git/repositories", exclude: ["indexers", "tmp"] }],
+      trees: [{ volume: "forgejo-data", path: this.forgeData, git: "git/repositories", exclude: ["indexers", "tmp"] }],
     };
   }
 
@@ -97,6 +116,7 @@ export class World {
       postgresPassword: "postgres-secret",
       s3AccessKey: "access-secret",
       s3SecretKey: "s3-secret",
+      forgePassword: "forge-secret",
       vault: { roleId: "role", secretId: "vault-secret" },
     };
     return openJob(this.roots, { plan: this.plan(), credentials }, this.effects(), join(this.directory, "tmp"));
@@ -171,6 +191,9 @@ export class World {
     }
     if (input.startsWith("SELECT layout"))
       return ok(`${(this.layouts.length > 1 ? this.layouts.shift() : this.layouts[0]) ?? ""}\n`);
+    if (input.startsWith("SELECT lfs")) return ok(this.named.map((key) => `${key}\t3\t\n`).join(""));
+    if (input.startsWith("SELECT run")) return ok(`${this.canaries.row}\n`);
+    this.canaries.row = /INSERT INTO canary \(run\) VALUES \('([^']+)'\)/.exec(input)?.[1] ?? this.canaries.row;
     const file = /--file='([^']+)' '(\w+)'/.exec(input);
     if (file === null) return ok();
     if (this.postgres === "dump breaks") {
@@ -211,10 +234,25 @@ export class World {
     };
   }
 
-  private async request({ url, into }: HttpRequest): Promise<HttpAnswer> {
+  private forgeAnswer({ method, url, body = "" }: HttpRequest): HttpAnswer {
+    const status = this.forge?.[method];
+    if (status === undefined) throw Object.assign(new Error(), { code: "ECONNREFUSED" });
+    const listed = JSON.stringify(this.tags.map((name) => ({ name })));
+    if (status === 201) {
+      const { tag_name: name } = JSON.parse(body) as { tag_name: string };
+      if (this.tags.includes(name)) return { status: 409, body: "" };
+      this.tags.push(name);
+    }
+    if (status === 204) this.tags = this.tags.filter((name) => !url.endsWith(`/${name}`));
+    return { status, body: method === "GET" ? listed : "" };
+  }
+
+  private async request(request: HttpRequest): Promise<HttpAnswer> {
     await Promise.resolve();
+    const { method, url, body, into } = request;
     const path = new URL(url).pathname;
     this.calls.push(`request ${path}`);
+    if (path.startsWith("/api/v1/")) return this.forgeAnswer(request);
     if (path.endsWith("/config")) {
       if (typeof this.probe === "number") return { status: this.probe, body: "" };
       throw this.probe;
@@ -226,6 +264,12 @@ export class World {
       return { status: 200, body: JSON.stringify({ ...found, cluster_id: CLUSTER }) };
     }
     if (path === "/v1/auth/approle/login") return { status: 200, body: '{"auth":{"client_token":"t"}}' };
+    if (path === "/v1/foundation/data/backup/canary") {
+      if (method === "GET")
+        return { status: 200, body: JSON.stringify({ data: { data: { run: this.canaries.vault } } }) };
+      if (this.vaultWrites < 300) this.canaries.vault = (JSON.parse(body ?? "") as { data: { run: string } }).data.run;
+      return { status: this.vaultWrites, body: "" };
+    }
     if (into !== undefined) writeFileSync(into, this.snapshot);
     return { status: 200, body: "" };
   }

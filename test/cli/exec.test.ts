@@ -1,8 +1,5 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { describe, expect, test } from "vitest";
-import { createRun, createRunScript, lastLine, runOrFail } from "../../cli/exec.ts";
+import { createAccompany, createAttach, createRun, lastLine, runOrFail } from "../../cli/exec.ts";
 import { EXIT } from "../../errors.ts";
 
 const never = new AbortController().signal;
@@ -54,14 +51,53 @@ test("runOrFail quotes the last line that the program printed", async () => {
   expect(await runOrFail(run, "echo", "echo", ["yes"])).toBe("yes\n");
 });
 
-test.each([
-  ["exit 9", 9],
-  ["kill -TERM $$", 143],
-])("createRunScript: a script that does `%s` gives %i", async (script, exitCode) => {
-  const directory = mkdtempSync(join(tmpdir(), "foundation-exec-"));
-  writeFileSync(join(directory, "script"), script);
-  expect(await createRunScript("sh", directory)("script", [])).toBe(exitCode);
-  rmSync(directory, { recursive: true });
+describe("createAttach", () => {
+  test.each([
+    ["exit 9", 9],
+    ["kill -TERM $$", 143],
+  ])("a program that does `%s` gives %i", async (script, exitCode) => {
+    expect(await createAttach(process.env, never, false)("sh", ["-c", script])).toBe(exitCode);
+  });
+
+  test("a missing program is named", async () => {
+    await expect(createAttach(process.env, never, false)("no-such-program", [])).rejects.toThrow(
+      "no-such-program: not installed",
+    );
+  });
+
+  test.each([
+    ["SIGINT", false, 3],
+    ["SIGTERM", true, 3],
+    // the terminal itself sends it to both
+    ["SIGINT", true, 4],
+  ])("%s, at a terminal: %s: the program ends with %i", async (signal, hasTerminal, exitCode) => {
+    const interrupt = new AbortController();
+    const script = "trap 'exit 3' INT; i=0; while [ $i -lt 10 ]; do sleep 0.1; i=$((i + 1)); done; exit 4";
+    const ended = createAttach(process.env, interrupt.signal, hasTerminal)("sh", ["-c", script]);
+    setTimeout(() => interrupt.abort(signal), 200);
+    expect(await ended).toBe(exitCode);
+  });
+});
+
+describe("createAccompany", () => {
+  const accompany = createAccompany(process.env);
+
+  test("gives its first line, passes on what it says, and ends it by closing its input", async () => {
+    const said: string[] = [];
+    const program = accompany("sh", ["-c", "echo said >&2; echo held; cat >/dev/null; echo end"], (line) =>
+      said.push(line),
+    );
+    expect(await program.firstLine).toBe("held");
+    program.release();
+    expect(await program.ended).toEqual({ exitCode: 0, stdout: "held\nend\n", stderr: "said\n" });
+    expect(said).toEqual(["said"]);
+  });
+
+  test("one that ends without a line, and one that is missing", async () => {
+    const program = accompany("sh", ["-c", "exit 7"], () => undefined);
+    expect([await program.firstLine, (await program.ended).exitCode]).toEqual([undefined, 7]);
+    await expect(accompany("no-such-program", [], () => undefined).firstLine).rejects.toThrow("ENOENT");
+  });
 });
 
 test("lastLine", () => {

@@ -6,7 +6,7 @@ test("--help lists the commands and documents every exit code", async () => {
   const { exitCode, stdout } = await foundation(["--help"]);
   expect(exitCode).toBe(EXIT.ok);
   const commands = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name);
-  const own = ["init", "preflight", "verify", "creds", "backup", "restore", "drill", "dr", "offsite"];
+  const own = ["init", "preflight", "up", "verify", "creds", "backup", "restore", "drill", "dr", "offsite"];
   expect(commands).toEqual([...own, "vault", "sandbox", "help"]);
   const documented = [...stdout.slice(stdout.indexOf("EXIT STATUS")).matchAll(/^ {2}(\d+)/gm)].map(([, code]) =>
     Number(code),
@@ -15,7 +15,7 @@ test("--help lists the commands and documents every exit code", async () => {
 });
 
 test("every command of its own has help with its exit codes", async () => {
-  for (const command of ["init", "preflight", "verify", "creds", "backup", "restore", "drill", "dr", "offsite"]) {
+  for (const command of ["init", "preflight", "up", "verify", "creds", "backup", "restore", "drill", "dr", "offsite"]) {
     const { exitCode, stdout } = await foundation([command, "--help"]);
     expect([command, exitCode]).toEqual([command, EXIT.ok]);
     expect(stdout).toMatch(/\nEXIT STATUS\n {2}0 /);
@@ -34,9 +34,9 @@ test.each<[string[], number, string]>([
   [["backup", "later"], EXIT.usage, "error: unknown command 'later'\nhint: foundation backup --help\n"],
   [["backup", "list", "--all"], EXIT.usage, "error: unknown option '--all'\nhint: foundation backup list --help\n"],
   [
-    ["restore", "--only", "s3", "--to", "vm2"],
+    ["restore", "--only", "s3", "--into", "x"],
     EXIT.usage,
-    "error: restore: --to is for everything, --only for a part\nhint: npx foundation restore --help\n",
+    "error: restore: --host-key and --into go with --to\nhint: npx foundation restore --help\n",
   ],
   [
     ["dr", "fetch", "--offsite", "root@a b", "--host-key", "x", "--out", "y"],

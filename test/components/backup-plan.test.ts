@@ -26,6 +26,12 @@ describe("what is backed up", () => {
     });
   });
 
+  it("is rendered as a plan that the job accepts, for a repository elsewhere too", () => {
+    const offsite = { url: "s3:https://s3.example.net/bucket/foundation", username: "AKIA/1+2=", region: "eu-1" };
+    const about = { owner: "0123456789abcdef", vmId: "8f14e45fceea167a5a36dedd4bea2543", everyMinutes: 15 };
+    expect(parsePlan("plan.json", backupPlan({ ...about, offsite, sources: SOURCES })).offsite).toEqual(offsite);
+  });
+
   it("is rendered as a plan that the job accepts", () => {
     const plan = backupPlan({
       owner: "0123456789abcdef",
@@ -51,7 +57,13 @@ describe("what is backed up", () => {
         url: "rest:https://198.51.100.9:8000/foundation-0123456789abcdef/",
         username: "foundation-0123456789abcdef",
       },
-      endpoints: { postgres: "postgres:5432", s3: "http://rustfs:9000", vault: "http://vault:8200" },
+      endpoints: {
+        postgres: "postgres:5432",
+        s3: "http://rustfs:9000",
+        vault: "http://vault:8200",
+        forge: "http://forgejo:3000",
+      },
+      canary: { account: "foundation-backup", repository: "canary" },
       s3Region: "us-east-1",
       buckets: ["forgejo"],
       trees: [

@@ -167,7 +167,7 @@ mv -f /usr/local/lib/foundation/${name}.new /usr/local/lib/foundation/${name}
     expect(text).toBe(`host script
 
 install -d -m 0755 /usr/local/lib/foundation
-${["firewall", "forgejo-admin", "forgejo-runner", "install-files", "postgres-database", "postgres-reader", "postgres-superuser", "s3-bucket", "seed"].map(put).join("")}main "$@" </dev/null
+${["firewall", "forgejo-admin", "forgejo-gc", "forgejo-runner", "install-files", "postgres-database", "postgres-reader", "postgres-superuser", "s3-bucket", "seed"].map(put).join("")}main "$@" </dev/null
 `);
   });
 
@@ -204,6 +204,7 @@ describe("the topology", () => {
       "rustfs-backup": ["10.9.15.0/24", "10.9.15.1"],
       "vault-backup": ["10.9.16.0/24", "10.9.16.1"],
       "backup-public": ["10.9.17.0/24", "10.9.17.1"],
+      "forgejo-backup": ["10.9.18.0/24", "10.9.18.1"],
     });
   });
 

@@ -65,7 +65,8 @@ describe("app.ini", () => {
       const keys = section.split("\n").filter((line) => line.includes(" = "));
       expect(new Set(keys.map((line) => line.split(" = ")[0])).size).toBe(keys.length);
       // Quotes, a comment character or a line continuation would be read in different ways.
-      for (const line of keys) expect(line).toMatch(/^[A-Z0-9_]+ = [^`;#\\]+$/);
+      // Those of git are in lower case.
+      for (const line of keys) expect(line).toMatch(/^([A-Z0-9_]+|[a-z.]+) = [^`;#\\]+$/);
     }
   });
 });

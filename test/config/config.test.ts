@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../config.ts";
 import { IMAGES } from "../../images.ts";
 import { SIZES } from "../../sizing.ts";
-import { forge, host, HOST_KEY, OFFSITE_KEY, offsite, VALID } from "./valid.ts";
+import { forge, host, HOST_KEY, OFFSITE_KEY, offsite, repository, VALID } from "./valid.ts";
 
 const DIGEST = `sha256:${"0".repeat(64)}`;
 
@@ -120,6 +120,22 @@ describe("an accepted configuration", () => {
     ["24h", 1440],
   ])("counts the backup interval in minutes: %s", (every, everyMinutes) => {
     expect(parseConfig({ ...VALID, backup: { every } }).backup).toEqual({ everyMinutes });
+  });
+
+  it("may name a restic repository in place of a second host", () => {
+    expect(parseConfig({ ...VALID, ...repository() }).offsite).toEqual({
+      repository: "s3:https://s3.example.net/bucket/foundation",
+      accessKeyId: "AKIA123",
+      secretAccessKey: "secret-of-the-bucket",
+      region: "us-east-1",
+    });
+    const secretAccessKey = { secure: "v1:abc" };
+    const asInTheFile = repository({ secretAccessKey, repository: "s3:http://10.0.0.9:9000/b", region: "garage" });
+    expect(parseConfig({ ...VALID, ...asInTheFile }).offsite).toEqual({
+      repository: "s3:http://10.0.0.9:9000/b",
+      accessKeyId: "AKIA123",
+      region: "garage",
+    });
   });
 
   it.each([

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { parseConfig } from "../../config.ts";
 import { EXIT, UserError } from "../../errors.ts";
-import { forge, host, HOST_KEY, offsite, VALID } from "./valid.ts";
+import { forge, host, HOST_KEY, offsite, repository, VALID } from "./valid.ts";
 
 const KEYSCAN = '"$(ssh-keyscan -t ed25519 ADDRESS | cut -d" " -f2-)"';
 
@@ -74,6 +74,49 @@ describe("unknown keys", () =>
     [{ images: { nginx: "nginx" } }, "images.nginx: unknown key", "rm --path foundation:images.nginx"],
     [{ runner: { on: true } }, "runner.on: unknown key", "rm --path foundation:runner.on"],
   ]));
+
+describe("a repository elsewhere", () => {
+  const where = "s3:https://s3.example.net/bucket/foundation";
+  const set = `set --path foundation:offsite.repository ${where}`;
+  const shape = "offsite.repository: is not s3:https://HOST/BUCKET or s3:https://HOST/BUCKET/PATH";
+  const own = "offsite.repository: is on the VM itself, a backup there is lost with it";
+  refuses([
+    [
+      repository({ repository: "sftp:backup@nas.example.org:/srv/foundation" }),
+      "offsite.repository: is an SFTP repository, and the backup job has no SSH client (docs/decisions.md, 19): " +
+        "sftp:backup@nas.example.org:/srv/foundation",
+      set,
+    ],
+    ...["s3:bucket", "s3:https://s3.example.net", "https://s3.example.net/b", "s3:https://u:p@h.net/b", ""].map(
+      (text): Refusal => [repository({ repository: text }), `${shape}: ${text}`, set],
+    ),
+    [repository({ repository: "s3:https://203.0.113.7/b" }), `${own}: 203.0.113.7`, set],
+    [repository({ repository: "s3:https://s3.example.org/b" }), `${own}: s3.example.org`, set],
+    [repository({ repository: "s3:http://127.0.0.1:9000/b" }), `${own}: 127.0.0.1`, set],
+    [
+      repository({ accessKeyId: undefined }),
+      "offsite.accessKeyId: missing",
+      "set --path foundation:offsite.accessKeyId KEY_ID",
+    ],
+    [
+      repository({ secretAccessKey: undefined }),
+      "offsite.secretAccessKey: missing",
+      "set --path --secret foundation:offsite.secretAccessKey",
+    ],
+    [
+      // without the value
+      repository({ secretAccessKey: "a b" }),
+      "offsite.secretAccessKey: is not a secret access key",
+      "set --path --secret foundation:offsite.secretAccessKey",
+    ],
+    [repository({ address: "nas" }), "offsite.address: unknown key", "rm --path foundation:offsite.address"],
+    [
+      repository({ region: "US East" }),
+      "offsite.region: is not a region: US East",
+      "set --path foundation:offsite.region us-east-1",
+    ],
+  ]);
+});
 
 describe("wrong types", () =>
   refuses([

@@ -19,5 +19,12 @@ export const offsite = (changes: object) => ({
   offsite: defined({ address: "198.51.100.9", hostKey: OFFSITE_KEY, ...changes }),
 });
 
+export const repository = (changes: object = {}) => ({
+  offsite: defined({
+    ...{ repository: "s3:https://s3.example.net/bucket/foundation", accessKeyId: "AKIA123" },
+    ...{ secretAccessKey: "secret-of-the-bucket", ...changes },
+  }),
+});
+
 const defined = (value: object): object =>
   Object.fromEntries(Object.entries(value).filter(([, member]) => member !== undefined));

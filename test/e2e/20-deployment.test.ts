@@ -1,9 +1,9 @@
-import { randomInt } from "node:crypto";
 import { expect, test } from "vitest";
+import { killAtSteps } from "./kills.ts";
 import { engine, foundation, onVm, sandbox } from "./rig.ts";
 
 const KILLS = 10;
-const STEPS_BETWEEN_KILLS = 12;
+const LINES_BETWEEN_KILLS = 24;
 
 interface Digest {
   readonly result: string;
@@ -27,21 +27,11 @@ async function digestOf(command: "up" | "preview"): Promise<Digest> {
 
 test("a deployment from nothing that is killed ten times at random points converges", async () => {
   await sandbox(["destroy"]);
-  const killedAfter: string[] = [];
-  for (let kill = 0; kill < KILLS; kill++) {
-    let steps = randomInt(1, STEPS_BETWEEN_KILLS);
-    let last = "";
-    const { code } = await sandbox(["up", "--no-verify"], {
-      killOn: (line) => {
-        if (!/engine: [+~±-] .*(…|created|updated|replaced|deleted) /.test(line)) return false;
-        last = line;
-        return --steps === 0;
-      },
-    });
-    killedAfter.push(last);
-    // It may have been done before the steps were used up.
-    if (code === 0) break;
-  }
+  const killedAfter = await killAtSteps(
+    (options) => sandbox(["up", "--no-verify"], options),
+    KILLS,
+    LINES_BETWEEN_KILLS,
+  );
   const { code, stderr } = await sandbox(["up", "--no-verify"]);
   expect(code, `killed after:\n${killedAfter.join("\n")}\n\n${stderr}`).toBe(0);
   expect(await failedChecks()).toEqual([]);

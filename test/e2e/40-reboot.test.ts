@@ -1,13 +1,10 @@
 import { beforeAll, expect, test } from "vitest";
-import { join } from "node:path";
 import { createHttp } from "../../cli/http.ts";
-import { openStack } from "../../cli/stack.ts";
-import { collectContext, type VerifyContext } from "../../cli/verify/context.ts";
+import type { VerifyContext } from "../../cli/verify/context.ts";
 import { chooseChecks, runChecks } from "../../cli/verify/verify.ts";
-import { createRun } from "../../cli/exec.ts";
-import { stackEnvironment } from "../../sandbox/deployment.ts";
 import { containerOf } from "../../sandbox/vm/machine.ts";
-import { files, foundation, paths, run, until, vault } from "./rig.ts";
+import { openVerifyContext } from "./context.ts";
+import { foundation, run, until, vault } from "./rig.ts";
 
 // What has to work without an operator.
 const WITHOUT_VAULT = ["git-https", "git-ssh", "lfs", "docker", "npm", "s3", "database", "ports"];
@@ -15,23 +12,8 @@ const WITHOUT_VAULT = ["git-https", "git-ssh", "lfs", "docker", "npm", "s3", "da
 let context: VerifyContext;
 
 beforeAll(async () => {
-  const environment = { ...process.env, ...stackEnvironment({ paths, environment: process.env }) };
-  const interrupted = new AbortController().signal;
-  const shell = {
-    environment,
-    interrupted,
-    projectDirectory: paths.project,
-    isInteractive: false,
-    columns: 120,
-    run: createRun(environment, interrupted),
-    runScript: () => Promise.resolve(0),
-    print: () => undefined,
-    notice: () => undefined,
-    exitWith: () => undefined,
-  };
   // Collected while Vault is open; afterwards nobody could read the passwords from it.
-  const stack = await openStack(shell, { stack: "sandbox", configFile: files.config });
-  context = await collectContext(shell, stack, join(paths.sandbox, "ca.crt"));
+  ({ context } = await openVerifyContext());
 });
 
 test("after a reboot everything but Vault serves without an operator", async () => {

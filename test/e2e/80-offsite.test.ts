@@ -121,7 +121,7 @@ async function serve(id: string, maxBytes = 0, certificatePem?: string): Promise
     vm_id: id,
   });
   return onOffsite(
-    `${SCRIPT} serve ${keys.ownerId} ${String(PORT)} ${server.trim()} ${restic.trim()} ${String(maxBytes)}`,
+    `${SCRIPT} serve ${keys.ownerId} ${String(PORT)} ${server.trim()} ${restic.trim()} ${String(maxBytes)} 15`,
     input,
   );
 }
@@ -183,6 +183,29 @@ describe("the server", () => {
     const clear = await readOffsite(`grep -rlF -e ${keys.restic.password} -e ${account.password} ${BASE} /run || true`);
     expect(clear).toBe("");
   });
+});
+
+test("watches whether backups arrive, and tells the operator's program when they stay away", async () => {
+  expect(await readOffsite("systemctl is-active foundation-offsite-watch.timer")).toBe("active\n");
+  await snapshot("set");
+  const watch = () => onOffsite(`systemctl start foundation-offsite-watch.service`);
+  const told = `${BASE}/tmp/told`;
+  await readOffsite(`printf '#!/bin/sh\necho "$1" >>${told}\n' >${BASE}/alarm; chmod 0700 ${BASE}/alarm`);
+  const every = (await readOffsite(`cat ${BASE}/every-minutes`)).trim();
+  try {
+    expect((await watch()).code).toBe(0);
+    await readOffsite(`echo -1 >${BASE}/every-minutes`);
+    expect((await watch()).code).not.toBe(0);
+    expect((await watch()).code).not.toBe(0);
+    expect(await readOffsite("journalctl -q -u foundation-offsite-watch -n 20 -o cat")).toMatch(
+      /^offsite: late: the newest backup is 0 min old, and one is due every -1 min$/m,
+    );
+    await readOffsite(`echo ${every} >${BASE}/every-minutes`);
+    expect((await watch()).code).toBe(0);
+    expect(await readOffsite(`cat ${told}`)).toBe("late\nok\n");
+  } finally {
+    await readOffsite(`rm -f ${BASE}/alarm ${told}; echo ${every} >${BASE}/every-minutes`);
+  }
 });
 
 describe("append-only", () => {

@@ -1,24 +1,16 @@
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { readFileSync } from "node:fs";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Commit } from "../../backup/commit.ts";
 import type { LastRun } from "../../backup/status.ts";
-import { sshArguments } from "../../ssh-target.ts";
 import { EXIT } from "../../errors.ts";
-import { onVm, readConfig, run, sandbox, until, vault, type Ended } from "./rig.ts";
+import { deriveSecrets, type DerivedSecrets } from "../../keys/derive.ts";
+import { openKeyFile } from "../../keys/keyfile.ts";
+import { passphraseFrom } from "../../keys/passphrase.ts";
+import { backup, job, onOffsite, restic, type RunResult } from "./backup-job.ts";
+import { files, onVm, sandbox, until, vault } from "./rig.ts";
 
 // The backup job on a running foundation: what it makes, and what it does when something is missing.
 
-type RunResult = LastRun & { readonly id?: string; readonly commit?: Commit };
-
-/** A command of the job in its container. */
-async function job(...args: string[]): Promise<Ended> {
-  const target = readConfig()["foundation:host"] as Parameters<typeof sshArguments>[0];
-  return run(["ssh", ...sshArguments(target), `docker exec backup node /opt/backup/job.mjs ${args.join(" ")}`]);
-}
-async function backup(): Promise<RunResult & { readonly code: number | null }> {
-  const { code, stdout, stderr } = await job("run", "--json");
-  if (stdout === "") throw new Error(stderr);
-  return { code, ...(JSON.parse(stdout) as RunResult) };
-}
 const sets = async (): Promise<string[]> =>
   (JSON.parse((await job("list", "--json")).stdout) as { id: string }[]).map(({ id }) => id);
 const status = async (): Promise<{ last: LastRun; healthy: boolean }> =>
@@ -27,10 +19,9 @@ const healthy = async (container: string): Promise<boolean> =>
   (await onVm(`docker inspect --format '{{.State.Health.Status}}' ${container}`)).trim() === "healthy";
 const healthOf = (container: string): Promise<void> => until(`${container} is healthy`, 120, () => healthy(container));
 
-async function onOffsite(command: string): Promise<void> {
-  const target = readConfig()["foundation:offsite"] as Parameters<typeof sshArguments>[0];
-  const { code, stderr } = await run(["ssh", ...sshArguments(target), command]);
-  if (code !== 0) throw new Error(stderr);
+async function readSecrets(): Promise<DerivedSecrets> {
+  const passphrase = passphraseFrom({ PULUMI_CONFIG_PASSPHRASE_FILE: files.passphrase }, readFileSync);
+  return deriveSecrets(await openKeyFile({ path: files.keyFile, passphrase }));
 }
 
 beforeAll(async () => {
@@ -70,6 +61,43 @@ describe("a run", () => {
     expect([again.outcome, again.code]).toEqual(["committed", EXIT.ok]);
     expect(again.addedBytes).toBeLessThan(3_000_000);
     console.log(`backup: ${JSON.stringify(again.seconds)}, ${String(again.addedBytes)} bytes added`);
+  });
+
+  test("leaves its id in all four stores, and of former runs nothing", async () => {
+    const { run: id } = await backup();
+    const { vaultAppRole } = await readSecrets();
+    const { roleId, secretId } = vaultAppRole("backup");
+    const login = JSON.stringify({ role_id: roleId, secret_id: secretId });
+    const asBackup = `docker exec -i -e VAULT_ADDR=http://127.0.0.1:8200 vault sh -c 'export VAULT_TOKEN=$(vault write -field=token auth/approle/login -); vault`;
+    const tags = "docker exec forgejo git -C /var/lib/gitea/git/repositories/foundation-backup/canary.git tag";
+    expect(await onVm("docker exec postgres psql -U postgres -d backup -Atc 'SELECT run FROM canary'")).toBe(`${id}\n`);
+    expect(await onVm(tags)).toBe(`${id}\n`);
+    expect((await onVm(`${asBackup} kv get -field=run foundation/backup/canary'`, login)).trim()).toBe(id);
+    // Nothing else of the store is the backup's to read or write.
+    expect(await onVm(`${asBackup} kv get foundation/forgejo/admin 2>&1; true'`, login)).toContain("permission denied");
+    expect(await onVm(`${asBackup} kv put foundation/backup/x a=b 2>&1; true'`, login)).toContain("permission denied");
+  });
+
+  test("with the forge down makes a set without the canary in git", async () => {
+    await onVm("docker stop forgejo");
+    try {
+      const { code, degraded } = await backup();
+      expect([code, degraded]).toEqual([
+        EXIT.attention,
+        [
+          {
+            part: "canary in git",
+            reason: expect.stringMatching(
+              /^forge: GET foundation-backup\/canary\/tags: (ENOTFOUND|EAI_AGAIN|ECONNREFUSED|no answer in 10 s)$/,
+            ),
+          },
+        ],
+      ]);
+    } finally {
+      await onVm("docker start forgejo");
+      await healthOf("forgejo");
+    }
+    expect((await backup()).outcome).toBe("committed");
   });
 
   test("is what the container's health is about", () => healthOf("backup"));
@@ -162,16 +190,89 @@ describe("when something is missing", () => {
     expect((await backup()).outcome).toBe("committed");
   });
 
-  test("the job is killed in the middle: the next run makes its set", async () => {
-    // Enough to be caught at.
-    await onVm("docker exec forgejo sh -c 'head -c 400000000 /dev/urandom >/var/lib/gitea/ballast'");
-    const killed = job("run", "--json");
-    await onVm("timeout 60 sh -c 'until docker top backup -eo pid,args | grep -q \"restic backup\"; do :; done'");
-    await onVm("docker top backup -eo pid,args | awk '/job.mjs run|restic backup/ { print $1 }' | xargs kill -9");
-    expect((await killed).code).not.toBe(EXIT.ok);
-    await onVm("docker exec forgejo rm /var/lib/gitea/ballast");
-    expect((await backup()).outcome).toBe("committed");
+  describe("because a run is cut short", () => {
+    const LOCKS = "/var/lib/foundation-offsite/data/foundation-*/locks";
+    const locks = () => onOffsite(`ls ${LOCKS}`);
+    beforeEach(async () => {
+      await onOffsite(`find ${LOCKS} -type f -delete`);
+      // Enough to be caught at.
+      await onVm("docker exec forgejo sh -c 'head -c 400000000 /dev/urandom >/var/lib/gitea/ballast'");
+    });
+    afterEach(() => onVm("docker exec forgejo rm -f /var/lib/gitea/ballast"));
+
+    /** Sends a signal to what matches, as soon as restic has its lock for the work. */
+    async function signal(name: string, processes: string): Promise<void> {
+      await until("restic works", 60, async () => (await locks()) !== "");
+      await onVm(`docker top backup -eo pid,args | awk '/${processes}/ { print $1 }' | xargs kill -${name}`);
+    }
+
+    test("killed: the next one makes its set", async () => {
+      const killed = job("run", "--json");
+      await signal("KILL", "job.mjs run|restic backup");
+      expect((await killed).code).not.toBe(EXIT.ok);
+      const { outcome, reason } = await backup();
+      expect([outcome, reason]).toEqual(["committed", undefined]);
+    });
+
+    test("asked to end: it leaves no lock behind", async () => {
+      const ended = job("run", "--json");
+      await signal("TERM", "node .*job.mjs run");
+      const { code, stdout } = await ended;
+      expect([code, (JSON.parse(stdout) as RunResult).reason]).toEqual([EXIT.failed, "interrupted"]);
+      expect(await locks()).toBe("");
+    });
+
+    test("a check that was killed left a lock against everybody: the next run removes it", async () => {
+      const made = await backup();
+      expect([made.outcome, made.reason]).toEqual(["committed", undefined]);
+      const killed = job("check", "--json", "--read-data-subset", "1/1");
+      await signal("KILL", "job.mjs check|restic check");
+      expect((await killed).code).not.toBe(EXIT.ok);
+      expect(await locks()).not.toBe("");
+      const { outcome, reason } = await backup();
+      expect([outcome, reason]).toEqual(["committed", undefined]);
+      expect(await locks()).toBe("");
+    });
   });
+
+  test("two runs at the same time make two sets, one after the other", async () => {
+    const runs = (await Promise.all([backup(), backup()])).sort((a, b) => a.finished.localeCompare(b.finished));
+    expect(runs.map(({ outcome }) => outcome)).toEqual(["committed", "committed"]);
+    expect(Date.parse(runs[1]?.finished ?? "")).toBeGreaterThan(Date.parse(runs[0]?.finished ?? ""));
+    expect(Date.parse(runs[1]?.started ?? "")).toBeGreaterThanOrEqual(Date.parse(runs[0]?.finished ?? ""));
+    // restic takes the lock of a process that is gone from its own host for stale: no two containers may be one host.
+    expect(await onVm("docker inspect --format '{{.Config.Hostname}}' backup")).toMatch(/^[0-9a-f]{12}\n$/);
+  });
+});
+
+/** What git fast-import reads: a commit with so many files. */
+function manyObjects(count: number): string {
+  const names = Array.from({ length: count }, (_, index) => String(index + 1));
+  const blobs = names.map((name) => `blob\nmark :${name}\ndata ${String(name.length)}\n${name}\n`);
+  const files = names.map((name) => `M 100644 :${name} f${name}\n`);
+  return `${blobs.join("")}commit refs/heads/main\ncommitter a <a@example.org> 0 +0000\ndata 1\nx\n${files.join("")}`;
+}
+
+test("repositories are packed between backups, and by nobody else", async () => {
+  expect(await onVm("systemctl is-active foundation-git-gc.timer")).toBe("active\n");
+  const settings = await onVm(
+    "docker exec forgejo sh -c 'HOME=/var/lib/gitea/home git config --global --get-regexp \"^(gc.auto|receive.autogc)$\"'",
+  );
+  expect(settings.split("\n").sort()).toEqual(["", "gc.auto 0", "receive.autogc false"]);
+  const repository = "/var/lib/gitea/git/repositories/packed/r.git";
+  const git = `docker exec -u 1000 forgejo git -C ${repository}`;
+  await onVm(
+    `docker exec -i -u 1000 forgejo sh -c 'git init --quiet --bare ${repository}; cd ${repository}; git -c fastimport.unpackLimit=10000 fast-import --quiet'`,
+    manyObjects(2000),
+  );
+  expect(await onVm(`${git} count-objects`)).toMatch(/^2002 objects/);
+  await backup();
+  const ended = backup();
+  await onVm("systemctl start foundation-git-gc.service");
+  expect((await ended).outcome).toBe("committed");
+  expect(await onVm("systemctl show --property Result --value foundation-git-gc.service")).toBe("success\n");
+  expect(await onVm(`${git} count-objects`)).toMatch(/^0 objects/);
+  await onVm(`docker exec forgejo rm -r ${repository.replace("/r.git", "")}`);
 });
 
 describe("while repositories are written to all the time", () => {
@@ -192,10 +293,6 @@ describe("while repositories are written to all the time", () => {
       git update-ref refs/heads/main $new; git update-ref refs/heads/b$((i % 50)) $new
       if [ $((i % 200)) = 0 ]; then git pack-refs --all; git repack -dq; fi
     done`;
-  /** restic in the job's container, with its credentials; nothing of them is in an argument. */
-  const restic = (args: string) =>
-    `docker exec backup sh -c 'export RESTIC_REPOSITORY=$(sed -n "s/.*\\"url\\": \\"\\(rest:[^\\"]*\\)\\".*/\\1/p" /etc/foundation/plan.json) RESTIC_PASSWORD_FILE=/etc/foundation/restic_password RESTIC_CACERT=/etc/foundation/offsite_ca.pem RESTIC_CACHE_DIR=/var/lib/backup/cache RESTIC_REST_PASSWORD=$(cat /etc/foundation/offsite_password) RESTIC_REST_USERNAME=$(sed -n "s/.*\\"username\\": \\"\\([^\\"]*\\)\\".*/\\1/p" /etc/foundation/plan.json); restic ${args}'`;
-
   beforeAll(async () => {
     await onVm(`docker exec forgejo mkdir -p ${REPOSITORIES}`);
     await onVm(`docker exec -i forgejo sh -c 'cat >/tmp/load.sh; sh /tmp/load.sh >/dev/null 2>&1 &'`, LOAD);
@@ -267,6 +364,7 @@ test("no secret is in the container's description, its processes or its log", as
     "offsite_password",
     "restic_password",
     "postgres_password",
+    "forge_password",
     "s3_access_key",
     "s3_secret_key",
     "vault_secret_id",

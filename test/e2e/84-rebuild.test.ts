@@ -1,54 +1,28 @@
 import { randomInt } from "node:crypto";
-import { rmSync } from "node:fs";
-import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Commit } from "../../backup/commit.ts";
-import { createRun } from "../../cli/exec.ts";
-import { openStack, type OpenStack } from "../../cli/stack.ts";
-import { collectContext, type VerifyContext } from "../../cli/verify/context.ts";
-import { stackEnvironment } from "../../sandbox/deployment.ts";
-import { containerOf, volumeOf } from "../../sandbox/vm/machine.ts";
-import { type Load, lookAt, putLoad, type Seen } from "./load.ts";
-import { engine, files, onVm, paths, readConfig, run, sandbox, writeConfig } from "./rig.ts";
+import type { OpenStack } from "../../cli/stack.ts";
+import { committed, job } from "./backup-job.ts";
+import { openVerifyContext } from "./context.ts";
+import { killAtSteps, killInSeed } from "./kills.ts";
+import { compare, type Load, lookAt, putLoad } from "./load/load.ts";
+import { type Ended, engine, files, loseVm, onVm, readConfig, type RunOptions, sandbox, writeConfig } from "./rig.ts";
 
 // The whole foundation lost but for the offsite, the repository and the passphrase, and had back by a deployment.
 
-const KILLS = 4;
-const STEPS_BETWEEN_KILLS = 25;
+const KILLS = 10;
+/** of them, while the VM is made ready */
+const EARLY_KILLS = 3;
+/** of them, while the stores are filled: after so many lines that it has said, or one more */
+const SEED_KILLS = [1, 3, 5, 7];
+const LINES_BETWEEN_KILLS = 24;
+/** what was said last before each kill */
+const killedAfter: string[] = [];
 let stack: OpenStack;
 let load: Load;
-let before: Seen;
 /** the newest backup of before */
 let commit: Commit;
 let secretRows: string;
-
-async function openContext(): Promise<VerifyContext> {
-  const environment = { ...process.env, ...stackEnvironment({ paths, environment: process.env }) };
-  const interrupted = new AbortController().signal;
-  const shell = {
-    environment,
-    interrupted,
-    projectDirectory: paths.project,
-    isInteractive: false,
-    columns: 120,
-    run: createRun(environment, interrupted),
-    runScript: () => Promise.resolve(0),
-    print: () => undefined,
-    notice: () => undefined,
-    exitWith: () => undefined,
-  };
-  stack = await openStack(shell, { stack: "sandbox", configFile: files.config });
-  return await collectContext(shell, stack, join(paths.sandbox, "ca.crt"));
-}
-
-/** The job's own program in its container. */
-const job = (args: string): Promise<string> => onVm(`docker exec backup node /opt/backup/job.mjs ${args}`);
-
-async function newestCommit(): Promise<Commit> {
-  const [newest] = JSON.parse(await job("list --json")) as { commit: Commit }[];
-  if (newest === undefined) throw new Error("no backup");
-  return newest.commit;
-}
 
 /** Rows that the forge has encrypted under its SECRET_KEY, and that key. */
 async function encryptedRows(): Promise<string> {
@@ -61,33 +35,27 @@ async function encryptedRows(): Promise<string> {
 beforeAll(async () => {
   const { code, stderr } = await sandbox(["up", "--no-verify"]);
   expect(code, stderr).toBe(0);
-  const context = await openContext();
+  const opened = await openVerifyContext();
+  stack = opened.stack;
   const { vaultAppRole } = stack.secrets;
-  load = await putLoad(context, { pulumi: vaultAppRole("pulumi"), operator: vaultAppRole("operator") });
-  before = await lookAt(context, load);
+  load = await putLoad(opened.context, { pulumi: vaultAppRole("pulumi"), operator: vaultAppRole("operator") });
   secretRows = await encryptedRows();
-  await job("run");
-  commit = await newestCommit();
+  ({ commit } = await committed());
 });
 
-/** The VM and everything that the operator's machine knows of it; the key files, the offsite and the configuration stay. */
-async function loseEverything(): Promise<void> {
-  await run(["docker", "rm", "--force", "--volumes", containerOf("prod")]);
-  await run(["docker", "volume", "rm", volumeOf("prod")]);
-  rmSync(files.state, { force: true });
-}
-
-async function deploySeeded(seed: string): Promise<{ code: number | null; stderr: string }> {
+async function deploySeeded(seed: string, options: RunOptions = {}): Promise<Ended> {
   const config = readConfig();
   writeConfig(files.config, { ...config, "foundation:seed": seed });
-  const result = await sandbox(["up", "--no-verify"]);
+  const result = await sandbox(["up", "--no-verify"], options);
   writeConfig(files.config, config);
   return result;
 }
 
 describe("a VM that is gone", () => {
   test("is not replaced by a wrong backup", async () => {
-    await loseEverything();
+    await loseVm();
+    const deploy = (options: RunOptions) => deploySeeded("0123abcd", options);
+    killedAfter.push(...(await killAtSteps(deploy, EARLY_KILLS, LINES_BETWEEN_KILLS)));
     const unknown = await deploySeeded("0123abcd");
     expect([unknown.code, unknown.stderr]).toEqual([1, expect.stringContaining("backup: no set 0123abcd")]);
     const early = await deploySeeded("2020-01-31T12:00:00Z");
@@ -100,26 +68,18 @@ describe("a VM that is gone", () => {
   });
 
   test("comes back with everything, however often the rebuild is killed", async () => {
-    const killedAfter: string[] = [];
-    for (let kill = 0; kill < KILLS; kill++) {
-      let steps = randomInt(1, STEPS_BETWEEN_KILLS);
-      let last = "";
-      const { code } = await sandbox(["up", "--no-verify"], {
-        killOn: (line) => {
-          if (!/engine: [+~±-] .*(…|created|updated|replaced|deleted) /.test(line)) return false;
-          last = line;
-          return --steps === 0;
-        },
-      });
-      killedAfter.push(last);
-      if (code === 0) break;
-    }
+    const deploy = (options: RunOptions) => engine(["up"], files, options);
+    for (const lines of SEED_KILLS)
+      killedAfter.push(await killInSeed(deploy, lines + randomInt(2), lines === SEED_KILLS.at(-1)));
+    killedAfter.push(...(await killAtSteps(deploy, KILLS - killedAfter.length, LINES_BETWEEN_KILLS)));
     const { code, stderr } = await sandbox(["up"]);
     expect(code, `killed after:\n${killedAfter.join("\n")}\n\n${stderr}`).toBe(0);
     const journal = JSON.parse(await onVm("cat /var/lib/foundation/seed/seed.json")) as Record<string, unknown>;
-    console.log(`killed after: ${killedAfter.join(" | ")}; restored: ${JSON.stringify(journal["seconds"])}`);
+    console.log(`killed after:\n${killedAfter.join("\n")}\nrestored: ${JSON.stringify(journal["seconds"])}`);
     expect(journal).toMatchObject({ phase: "done", mode: "restored", request: "auto", snapshot: commit.snapshot });
-    expect(await lookAt(await openContext(), load)).toEqual(before);
+    const { compared, kinds, mismatched } = compare(load.put, await lookAt((await openVerifyContext()).context, load));
+    console.log(`${String(compared)} compared, ${String(mismatched.length)} mismatched: ${JSON.stringify(kinds)}`);
+    expect([killedAfter.length, mismatched]).toEqual([KILLS, []]);
     expect(await encryptedRows()).toBe(secretRows);
   });
 
@@ -130,10 +90,16 @@ describe("a VM that is gone", () => {
     expect(Object.entries(changes).filter(([operation, count]) => operation !== "same" && count > 0)).toEqual([]);
     expect(await onVm("ls /var/lib/foundation/seed")).not.toContain("vault.snap");
     // It backs up as the one before it did, and tells itself from it.
-    await job("run");
-    const newest = await newestCommit();
-    expect(newest.snapshot).not.toBe(commit.snapshot);
-    expect(newest.vmId).not.toBe(commit.vmId);
+    const { commit: next } = await committed();
+    expect(next.snapshot).not.toBe(commit.snapshot);
+    expect(next.vmId).not.toBe(commit.vmId);
+    // The run before, which no deployment waits for, has found every store as the backup has it.
+    const { rebuilt } = JSON.parse((await job("status", "--json")).stdout) as { rebuilt: unknown };
+    expect(rebuilt).toMatchObject({
+      snapshot: commit.snapshot,
+      stores: ["row", "object", "git tag", "Vault key"],
+      problems: [],
+    });
   });
 });
 

@@ -6,8 +6,9 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { DrillReport } from "../../backup/drill-record.ts";
 import type { Commit } from "../../backup/commit.ts";
 import { stackEnvironment } from "../../sandbox/deployment.ts";
+import { containerOf } from "../../sandbox/vm/machine.ts";
 import type { SshTarget } from "../../ssh-target.ts";
-import { engine, files, foundation, onVm, paths, readConfig, run, sandbox, until } from "./rig.ts";
+import { engine, files, foundation, onVm, paths, readConfig, run, sandbox, until, vault } from "./rig.ts";
 
 // What an operator does with backups from the laptop: every command, on a foundation with a little in it.
 
@@ -70,6 +71,80 @@ describe("backup", () => {
   });
 });
 
+describe("restore --to", () => {
+  const VM = "look";
+  let target: string[];
+
+  async function removeVm(): Promise<void> {
+    await run(["docker", "rm", "--force", "--volumes", containerOf(VM)]);
+    await run(["docker", "volume", "rm", "--force", `${containerOf(VM)}-docker`]);
+  }
+  beforeAll(async () => {
+    await removeVm();
+    const { code, stdout, stderr } = await sandbox(["start", VM]);
+    expect(code, stderr).toBe(0);
+    const [, address = ""] = /^look: (root@\S+)$/m.exec(stdout) ?? [];
+    const [type = "", key = ""] = readFileSync(join(paths.sandbox, "ssh", `host-${VM}.pub`), "utf8").split(" ");
+    target = ["--to", address, "--host-key", `${type} ${key}`.trim()];
+  });
+  afterAll(removeVm);
+
+  test("everything goes as files onto a host that has nothing but ssh and tar, and does not stay on the VM", async () => {
+    const { code, stdout, stderr } = await foundation(["restore", ...target, "--into", "/srv/look"]);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^backup [0-9a-f]{8} of \S+ is in \/srv\/look on \S+:\n/);
+    const { stdout: there } = await run([
+      "docker",
+      "exec",
+      containerOf(VM),
+      "sh",
+      "-c",
+      "cd /srv/look && find . -maxdepth 2",
+    ]);
+    for (const path of [
+      "postgres/forgejo.dump",
+      "s3/forgejo",
+      "vault/raft.snap",
+      "forgejo/forgejo-data",
+      "kit/kit.json",
+    ])
+      expect(there).toContain(`./${path}`);
+    expect((await onVm("docker exec backup ls /var/lib/backup/restored")).trim()).not.toContain("all-");
+    const again = await foundation(["restore", "--only", "vault", ...target, "--into", "/srv/look"]);
+    expect([again.code, again.stderr]).toEqual([8, expect.stringContaining("/srv/look on look is not empty")]);
+  });
+});
+
+describe("up", () => {
+  const up = () => foundation(["up", "--yes", "--embedded-state", files.state]);
+  const lock = "$(docker volume inspect -f '{{.Mountpoint}}' backup-data)/state/lock";
+  const isHeld = async () => (await onVm(`flock --nonblock "${lock}" echo free || echo held`)).trim() === "held";
+
+  test("unseals Vault, holds the backup's lock while it deploys, and sends the kit", async () => {
+    await onVm("docker restart vault");
+    expect((await vault(["status"])).code).toBe(2);
+    const before = await onVm("stat -c %Y /var/lib/foundation/kit/kit.json");
+    const ended = up();
+    await until("the lock is held", 60, isHeld);
+    const { code, stderr } = await ended;
+    expect(code, stderr).toBe(0);
+    expect((await vault(["status"])).code).toBe(0);
+    expect(await isHeld()).toBe(false);
+    expect(await onVm("stat -c %Y /var/lib/foundation/kit/kit.json")).not.toBe(before);
+  });
+
+  test("killed, it leaves no lock behind", async () => {
+    const argv = ["cli/main.ts", "up", "--yes", "--embedded-state", files.state, "--stack", "sandbox"];
+    const env = { ...process.env, ...stackEnvironment({ paths, environment: process.env }) };
+    const options = { cwd: paths.project, env, stdio: "ignore" } as const;
+    const child = spawn(process.execPath, [...argv, "--config-file", files.config], options);
+    await until("the lock is held", 60, isHeld);
+    child.kill("SIGKILL");
+    await until("the lock is free", 60, async () => !(await isHeld()));
+    await until("the engine has ended", 60, async () => (await up()).code === 0);
+  });
+});
+
 describe("drill", () => {
   test("passes, compares every store, writes a report and leaves nothing", async () => {
     const { code, stdout, stderr } = await foundation(["drill", "--json", "--report", directory]);
@@ -90,6 +165,8 @@ describe("drill", () => {
       ["canary", "passed"],
       ["git fsck", "passed"],
     ]);
+    const canary = report.phases.find(({ name }) => name === "canary");
+    expect(canary?.detail).toBe(`run ${taken.run} in: object, row, git tag`);
     console.log(report.phases.map(({ name, seconds }) => `${name} ${String(seconds)} s`).join(", "));
     expect(JSON.parse(readFileSync(join(directory, "drill.json"), "utf8"))).toEqual(report);
     expect(readFileSync(join(directory, "drill.html"), "utf8")).toContain("passed: this backup can be restored");

@@ -1,5 +1,5 @@
 import { spawn } from "node:child_process";
-import { readFileSync, writeFileSync } from "node:fs";
+import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createInterface } from "node:readline";
 import { parse, stringify } from "yaml";
 import { sshArguments } from "../../ssh-target.ts";
@@ -9,6 +9,7 @@ import { sandboxFiles } from "../../sandbox/files.ts";
 import { findPaths } from "../../sandbox/paths.ts";
 import { Progress } from "../../sandbox/progress.ts";
 import type { Rig } from "../../sandbox/rig.ts";
+import { containerOf, volumeOf } from "../../sandbox/vm/machine.ts";
 
 const project = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
@@ -39,11 +40,14 @@ export interface Ended {
   readonly stderr: string;
 }
 
-interface RunOptions {
+/** What a program is given, and when it is to be killed. */
+export interface RunOptions {
   readonly environment?: Readonly<Record<string, string | undefined>>;
   readonly input?: string;
   /** called with each line of either output; returning true kills the program and everything it started with SIGKILL */
   readonly killOn?: (line: string) => boolean;
+  /** kills them when it is aborted */
+  readonly killedBy?: AbortSignal;
 }
 
 /** Runs a program to its end, or to the line at which it is killed. Never throws for an exit code. */
@@ -65,6 +69,9 @@ export async function run(argv: readonly string[], options: RunOptions = {}): Pr
       if (options.killOn?.(line)) killTree(child.pid);
     });
   }
+  options.killedBy?.addEventListener("abort", () => {
+    if (child.exitCode === null) killTree(child.pid);
+  });
   child.stdin.on("error", () => undefined);
   child.stdin.end(options.input ?? "");
   const code = await new Promise<number | null>((resolve, reject) => {
@@ -82,6 +89,13 @@ function killTree(pid: number | undefined): void {
     .split(/\s+/);
   process.kill(pid, "SIGKILL");
   for (const child of children.filter(Boolean)) killTree(Number(child));
+}
+
+/** Runs a program and returns what it printed. @throws Error with its messages where it failed */
+export async function must(argv: readonly string[], options: RunOptions = {}): Promise<string> {
+  const { code, stdout, stderr } = await run(argv, options);
+  if (code !== 0) throw new Error(`${argv.join(" ")}: exit ${String(code)}: ${stderr}`);
+  return stdout.trim();
 }
 
 const node = process.execPath;
@@ -110,12 +124,24 @@ export function vault(args: readonly string[], options: RunOptions = {}): Promis
   return run([node, "unseal-helper/main.ts", ...args, "--stack", "sandbox", "--keys", files.keys], options);
 }
 
-/** A shell command as root on the rig's VM, with the pinned host key; returns its output. */
+/** A shell command as root on one of the rig's VMs, with the pinned host key. */
+export function sshTo(vm: "host" | "offsite", command: string): string[] {
+  const target = (readConfig()[`foundation:${vm}`] ?? {}) as Parameters<typeof sshArguments>[0];
+  return ["ssh", ...sshArguments(target), command];
+}
+
+/** A shell command as root on the rig's VM; returns its output. */
 export async function onVm(command: string, input = ""): Promise<string> {
-  const target = (readConfig()["foundation:host"] ?? {}) as Parameters<typeof sshArguments>[0];
-  const { code, stdout, stderr } = await run(["ssh", ...sshArguments(target), command], { input });
+  const { code, stdout, stderr } = await run(sshTo("host", command), { input });
   if (code !== 0) throw new Error(`${command}: exit ${String(code)}: ${stderr}`);
   return stdout;
+}
+
+/** The VM `prod` and everything that this machine knows of it are gone; key files, offsite and configuration stay. */
+export async function loseVm(): Promise<void> {
+  await run(["docker", "rm", "--force", "--volumes", containerOf("prod")]);
+  await run(["docker", "volume", "rm", volumeOf("prod")]);
+  rmSync(files.state, { force: true });
 }
 
 /** The stack's configuration, by full key. */

@@ -249,6 +249,65 @@ hint: move its options away and run again: mv /etc/docker/daemon.json /etc/docke
   });
 });
 
+describe.skipIf(!permitted)("git gc at night", () => {
+  const state = "/var/lib/docker/volumes/backup-data/_data/state";
+  /** The script beside a Docker that says what it is asked for, and after `setup`. */
+  const collect = (setup: string): Ended =>
+    isolated(`mkdir -p /usr/local/bin ${state}; export PATH=/usr/local/bin:$PATH
+      printf '#!/bin/sh\\n[ "$1" != container ] || exec test -d ${state}\\necho "docker $1 $2 $3 $4 $5 $6"\\n' >/usr/local/bin/docker; chmod +x /usr/local/bin/docker
+      good() { touch ${state}/lock; echo $(($(date +%s) + 60)) >${state}/healthy-until; }
+      ${setup}
+      ./forgejo-gc.sh`);
+
+  it("runs in the forge's own container, for less time than a backup waits", () => {
+    expect(collect("good")).toEqual({
+      code: 0,
+      stdout: "docker exec --user 1000 forgejo timeout 1500\n",
+      stderr: "",
+    });
+  });
+
+  it("runs where no backup is configured", () => {
+    expect(collect(`rm -r ${state}`).stdout).toBe("docker exec --user 1000 forgejo timeout 1500\n");
+  });
+
+  it("waits for a backup that runs", () => {
+    const { stdout } = collect(`good; flock ${state}/lock sh -c 'sleep 1; echo backed up' & sleep 0.3`);
+    expect(stdout).toBe("backed up\ndocker exec --user 1000 forgejo timeout 1500\n");
+  });
+
+  it.each([
+    ["there was none yet", "true", "there was no backup yet"],
+    [
+      "the last one failed",
+      `good; echo 0 >${state}/healthy-until`,
+      "the newest backup is late or the last one failed: npx foundation backup status",
+    ],
+  ])("leaves the repositories alone where %s", (_, setup, reason) => {
+    expect(collect(setup)).toEqual({ code: 0, stdout: `git gc: not tonight: ${reason}\n`, stderr: "" });
+  });
+
+  it("packs what has many loose objects, although git is told not to do so by itself", () => {
+    const repository = "/var/lib/gitea/git/repositories/a/b.git";
+    const { code, stdout, stderr } = isolated(`mkdir -p /usr/local/bin ${repository}; export PATH=/usr/local/bin:$PATH
+      cat >/usr/local/bin/docker <<'END'
+#!/bin/sh
+[ "$1" = exec ] || exit 1
+shift 4; exec "$@"
+END
+      chmod +x /usr/local/bin/docker
+      export HOME=/run; git config --global gc.auto 0; git config --global user.email a@b; git config --global user.name a
+      cd ${repository}; git init --quiet --bare --initial-branch=main
+      for i in $(seq 2000); do echo $i; done | while read i; do printf 'blob\\nmark :%d\\ndata %d\\n%s\\n' $i \${#i} $i; done >/run/in
+      { cat /run/in; printf 'commit refs/heads/main\\ncommitter a <a@b> 0 +0000\\ndata 1\\nx\\n'; for i in $(seq 2000); do echo "M 100644 :$i f$i"; done; } |
+        git -c fastimport.unpackLimit=10000 fast-import --quiet
+      git count-objects; git gc --auto --quiet; git count-objects
+      ${DIRECTORY}/forgejo-gc.sh; git count-objects; git fsck --no-progress`);
+    expect([code, stderr]).toEqual([0, ""]);
+    expect(stdout.replace(/, \d+ kilobytes/g, "")).toBe("2002 objects\n2002 objects\n0 objects\n");
+  });
+});
+
 describe("scripts that write a password into other languages", () => {
   const refusals: [ScriptName, string[], string, number, string][] = [
     ["postgres-superuser", [], "it's", 64, "postgres: password has unexpected characters\nhint: report this\n"],
@@ -304,7 +363,7 @@ describe.skipIf(!permitted)("offsite", () => {
   it("refuses files that it does not know, and ids that are none", () => {
     const serve = (files: Record<string, string>) =>
       isolated(
-        `mkdir -p /run; ${script} serve 0123456789abcdef 8000 server restic 0 <<'END'\n${bundle(files)}END\nls /run`,
+        `mkdir -p /run; ${script} serve 0123456789abcdef 8000 server restic 0 15 <<'END'\n${bundle(files)}END\nls /run`,
       );
     expect(serve({ "../x": "y" })).toMatchObject({
       code: 64,
@@ -314,6 +373,28 @@ describe.skipIf(!permitted)("offsite", () => {
       code: 64,
       stderr: "offsite: not the id of a VM: me\nhint: report this\n",
     });
+  });
+
+  it("watches whether backups arrive, and tells once when they stay away and once when they are back", () => {
+    const { code, stdout, stderr } = isolated(`mkdir -p ${base}/data/foundation-0123456789abcdef/snapshots
+      echo 0123456789abcdef >${base}/owner; echo 15 >${base}/every-minutes; echo {} >${base}/repository.json
+      printf '#!/bin/sh\\necho "alarm $1: $2"\\n' >${base}/alarm; chmod +x ${base}/alarm
+      look() { ${script} watch || echo "exit $?"; }
+      look
+      touch -d '-31 minutes' ${base}/repository.json; look; look
+      touch ${base}/data/foundation-0123456789abcdef/snapshots/new; look
+      ${script} status 2>/dev/null | grep -o '^watched=ok'`);
+    expect([code, stderr]).toEqual([0, ""]);
+    const late = "the newest backup is 31 min old, and one is due every 15 min";
+    const fresh = "the newest backup is 0 min old, and one is due every 15 min";
+    expect(stdout.split("\n")).toEqual([
+      `offsite: ok: ${fresh}`,
+      ...[`alarm late: ${late}`, `offsite: late: ${late}`, "exit 1"],
+      ...[`offsite: late: ${late}`, "exit 1"],
+      ...[`alarm ok: ${fresh}`, `offsite: ok: ${fresh}`],
+      "watched=ok",
+      "",
+    ]);
   });
 
   it("runs as root only, and says so", () => {

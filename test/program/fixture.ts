@@ -15,6 +15,13 @@ export const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVhIFhXeXUT/VhyvzD
 export const VM_ID = "0123456789abcdef0123456789abcdef";
 export const OFFSITE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJfi3pGMzDaM6sD0lp1Vh0z5ynCzPT2RyjcbXIlWbGwK";
 export const OFFSITE = { offsite: { address: "198.51.100.9", hostKey: OFFSITE_KEY } };
+export const REPOSITORY = {
+  offsite: {
+    repository: "s3:https://s3.example.net/bucket",
+    accessKeyId: "AKIA123",
+    secretAccessKey: "key-of-the-bucket",
+  },
+};
 
 /** A real certificate, valid until 2126, in place of those that the tls provider would compute. */
 export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
@@ -65,7 +72,7 @@ export async function createFixture(): Promise<Fixture> {
     derived,
     async run(mode, changes = {}, generated = {}) {
       const vaultTunnelPort = mode === "up" ? await freePort() : 18200;
-      const values = { keyDirectory: directory, vaultTunnelPort, ...CONFIG, ...changes };
+      const values: Record<string, unknown> = { keyDirectory: directory, vaultTunnelPort, ...CONFIG, ...changes };
       const known = Object.entries(values).filter(([, value]) => value !== undefined);
       const config = Object.fromEntries(known.map(([key, value]) => [`foundation:${key}`, value]));
       const recording = await record(foundation, {
@@ -73,10 +80,14 @@ export async function createFixture(): Promise<Fixture> {
         config,
         computed: (type, name) => computed(type, name, generated),
       });
+      const bucketSecrets = values.offsite === REPOSITORY.offsite ? [REPOSITORY.offsite.secretAccessKey] : [];
       const credentials = ofType(recording, PASSWORD).flatMap(({ name }) =>
         forms(name, generated[name] ?? generate(name)),
       );
-      return { ...recording, knownSecrets: [PASSPHRASE, ...derivedSecrets(derived), ...credentials] };
+      return {
+        ...recording,
+        knownSecrets: [PASSPHRASE, ...bucketSecrets, ...derivedSecrets(derived), ...credentials],
+      };
     },
     remove: () => rmSync(directory, { recursive: true }),
   };

@@ -3,7 +3,7 @@ import { stringify } from "yaml";
 import { SERVICE_VOLUMES } from "../../components/topology.ts";
 import { IMAGES } from "../../images.ts";
 import { differences, tree } from "./differences.ts";
-import { CERTIFICATE, CONFIG, createFixture, HOST_KEY, OFFSITE, VM_ID, type Fixture } from "./fixture.ts";
+import { CERTIFICATE, CONFIG, createFixture, HOST_KEY, OFFSITE, REPOSITORY, VM_ID, type Fixture } from "./fixture.ts";
 import { CONTAINER, label, nameOf, NETWORK, ofType, REMOTE, type Run } from "./rules/rule.ts";
 
 let fixture: Fixture;
@@ -26,6 +26,7 @@ pulumi:providers:docker vm
 1 Credentials credentials
   random:index/randomPassword:RandomPassword backup-database-password
   random:index/randomPassword:RandomPassword forgejo-admin-password
+  random:index/randomPassword:RandomPassword forgejo-backup-password
   random:index/randomPassword:RandomPassword forgejo-database-password
   random:index/randomPassword:RandomPassword forgejo-internal-token
   random:index/randomPassword:RandomPassword forgejo-lfs-secret
@@ -46,6 +47,7 @@ pulumi:providers:docker vm
   docker:index/network:Network caddy-public
   docker:index/network:Network caddy-rustfs
   docker:index/network:Network caddy-vault
+  docker:index/network:Network forgejo-backup
   docker:index/network:Network forgejo-public
   docker:index/network:Network postgres-backup
   docker:index/network:Network postgres-forgejo
@@ -276,6 +278,7 @@ describe("a change of the configuration changes what it is about and nothing els
           "caddy-public",
           "caddy-rustfs",
           "caddy-vault",
+          "forgejo-backup",
           "forgejo-public",
           "postgres-backup",
           "postgres-forgejo",
@@ -343,6 +346,37 @@ describe("a change of the configuration changes what it is about and nothing els
         "+ Seed seed",
         "+ Volume backup-data",
         "+ Volumes backup-volumes",
+        "Command forgejo-admin: create, stdin, option dependencies, option propertyDependencies",
+        "Container forgejo: networksAdvanced",
+        "Container postgres: networksAdvanced",
+        "Container rustfs: networksAdvanced",
+        "Container vault: networksAdvanced",
+        "Forgejo forgejo: option dependencies",
+        "VaultReady vault-ready: option dependencies",
+      ],
+    ],
+    [
+      "a repository that somebody else keeps",
+      REPOSITORY,
+      [
+        "+ Backup backup",
+        "+ BackupImage backup-image",
+        "+ Command backup-files",
+        "+ Command backup-image",
+        "+ Command postgres-reader",
+        "+ Command seed",
+        "+ Command seed-files",
+        "+ Container backup",
+        "+ Images backup-images",
+        "+ RemoteImage node-image",
+        "+ RemoteImage restic-image",
+        "+ SecretV2 offsite-restic",
+        "+ SecretV2 offsite-s3",
+        "+ Seed seed",
+        "+ Volume backup-data",
+        "+ Volumes backup-volumes",
+        "Command forgejo-admin: create, stdin, option dependencies, option propertyDependencies",
+        "Container forgejo: networksAdvanced",
         "Container postgres: networksAdvanced",
         "Container rustfs: networksAdvanced",
         "Container vault: networksAdvanced",
@@ -370,6 +404,7 @@ describe("a new credential reaches those who use it and nobody else", () => {
   const users: Record<string, string[]> = {
     "backup-database-password": ["Command postgres-database-backup: stdin"],
     "forgejo-admin-password": ["Command forgejo-admin: stdin", "SecretV2 forgejo-admin: dataJson"],
+    "forgejo-backup-password": [],
     "forgejo-database-password": [
       "Command forgejo-files: stdin",
       "Command postgres-database-forgejo: stdin",
@@ -456,13 +491,13 @@ describe("the offsite", () => {
     const script = "/usr/local/lib/foundation/offsite";
     expect(lines(await fixture.run("repreview", OFFSITE))).toEqual([
       `timeout 900 ${lock("offsite-setup")} bash -s -- ${common(8000)}`,
-      `timeout 300 ${lock("offsite")} ${script} serve ${common(8000)} 0`,
+      `timeout 300 ${lock("offsite")} ${script} serve ${common(8000)} 0 15`,
     ]);
     const other = { ...OFFSITE.offsite, user: "backup", port: 23, restPort: 8443, maxSize: "1G" };
-    const run = await fixture.run("repreview", { offsite: other });
+    const run = await fixture.run("repreview", { offsite: other, backup: { every: "1h" } });
     expect(lines(run)).toEqual([
       `sudo -n timeout 900 ${lock("offsite-setup")} bash -s -- ${common(8443)}`,
-      `sudo -n timeout 300 ${lock("offsite")} ${script} serve ${common(8443)} 1073741824`,
+      `sudo -n timeout 300 ${lock("offsite")} ${script} serve ${common(8443)} 1073741824 60`,
     ]);
     expect(inputs(run, "offsite-server")?.connection).toMatchObject({ host: "198.51.100.9", port: 23, user: "backup" });
   });
@@ -482,6 +517,29 @@ describe("the offsite", () => {
       restic_password: `${restic.password}\n`,
       vm_id: VM_ID,
     });
+  });
+
+  it("is a repository elsewhere: the job gets its keys as files, the seed claims it, and everybody is warned", async () => {
+    const run = await fixture.run("repreview", REPOSITORY);
+    const files = (name: string) => {
+      const lines = String(inputs(run, name)?.stdin).trim().split("\n");
+      const entries = lines.map((line) => line.split(" "));
+      return Object.fromEntries(entries.map(([file, text = ""]) => [file, Buffer.from(text, "base64").toString()]));
+    };
+    for (const name of ["backup-files", "seed-files"]) {
+      const { offsite_password: password, "plan.json": plan = "", ...others } = files(name);
+      expect(password).toBe("key-of-the-bucket");
+      expect((JSON.parse(plan) as { offsite: unknown }).offsite).toEqual({
+        url: "s3:https://s3.example.net/bucket",
+        username: "AKIA123",
+        region: "us-east-1",
+      });
+      expect(Object.keys(others)).not.toContain("offsite_ca.pem");
+    }
+    expect(inputs(run, "seed")?.triggers).toContain("s3:https://s3.example.net/bucket");
+    const warning =
+      "offsite is s3:https://s3.example.net/bucket: it is not append-only, whoever has the VM can delete the backups";
+    expect([run.outputs.warnings, run.warnings]).toEqual([[warning], [`warning: [runtime] ${warning}`]]);
   });
 
   it.each([

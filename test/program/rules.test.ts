@@ -8,7 +8,7 @@ import { seedBreakages } from "./breakages/seed.ts";
 import { secretBreakages } from "./breakages/secrets.ts";
 import { storageBreakages } from "./breakages/storage.ts";
 import { vaultBreakages } from "./breakages/vault.ts";
-import { CONFIG, createFixture, generate, OFFSITE, PASSPHRASE, type Fixture } from "./fixture.ts";
+import { CONFIG, createFixture, generate, OFFSITE, PASSPHRASE, REPOSITORY, type Fixture } from "./fixture.ts";
 import { RULES } from "./rules.ts";
 import type { Run } from "./rules/rule.ts";
 import { encodings } from "./rules/secrets.ts";
@@ -43,6 +43,7 @@ describe("the program breaks no rule", () => {
   const runs: [string, ...Parameters<Fixture["run"]>][] = [
     ["in the first preview", "preview"],
     ["in a later preview", "repreview"],
+    ["with a repository that somebody else keeps", "up", REPOSITORY],
     ["with certificates by ACME", "up", { tls: { mode: "acme", email: "ops@example.org" } }],
     [
       "with certificates from files, as a user with sudo, in another network",

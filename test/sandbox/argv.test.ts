@@ -1,12 +1,11 @@
 import { expect, test } from "vitest";
 import { VM_BASE, debootstrapArgv, PARTS_BASE } from "../../sandbox/debian.ts";
 import { debianMirror } from "../../sandbox/base-image.ts";
-import { engineArgv, pulumiArgv, stackEnvironment } from "../../sandbox/deployment.ts";
+import { engineArgv, pulumiArgv, stackEnvironment, upArgv } from "../../sandbox/deployment.ts";
 import { buildArgv } from "../../sandbox/docker.ts";
 import { addressOf } from "../../sandbox/network.ts";
 import { findPaths } from "../../sandbox/paths.ts";
 import { parsePin } from "../../sandbox/pulled-images.ts";
-import { kitArgv } from "../../sandbox/rebuild-kit.ts";
 import { runRegistryArgv } from "../../sandbox/registry.ts";
 import { foundationArgv } from "../../sandbox/verification.ts";
 
@@ -101,14 +100,10 @@ test("pins are taken apart", () => {
   });
 });
 
-test("the kit takes the embedded engine's state from its file, and the real Pulumi's from Pulumi", () => {
-  const common = ["backup", "kit", "--stack", "sandbox", "--config-file", "/s/Pulumi.sandbox.yaml"];
-  expect(kitArgv("node", paths, "pulumi")).toEqual(["node", "/src/cli/main.ts", ...common]);
-  expect(kitArgv("node", paths, "embedded")).toEqual([
-    "node",
-    "/src/cli/main.ts",
-    ...common,
-    "--state",
-    "/s/state.json",
-  ]);
+test("the embedded engine deploys from its own state, and the real Pulumi where nobody can answer", () => {
+  const common = "node /src/cli/main.ts up --stack sandbox --config-file /s/Pulumi.sandbox.yaml --yes";
+  expect(upArgv("node", paths, "embedded").join(" ")).toBe(`${common} --embedded-state /s/state.json`);
+  expect(upArgv("node", paths, "pulumi").join(" ")).toBe(
+    `${common} -- --skip-preview --suppress-outputs --suppress-progress --non-interactive --color never`,
+  );
 });

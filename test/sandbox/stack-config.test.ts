@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseConfig } from "../../config.ts";
-import { hasOffsite, isRunnerEnabled, stackConfig, type StackFacts } from "../../sandbox/stack-config.ts";
+import { backupsAt, hasOffsite, isRunnerEnabled, stackConfig, type StackFacts } from "../../sandbox/stack-config.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const facts: StackFacts = {
@@ -75,6 +75,16 @@ test("keeps what was said of the offsite beside its address, and that there is t
   const without = "config:\n  foundation:offsite: none\n";
   expect(stackConfig(facts, without)).toContain("  foundation:offsite: none\n");
   expect([hasOffsite(""), hasOffsite(edited), hasOffsite(without)]).toEqual([true, true, false]);
+});
+
+test("leaves a repository elsewhere alone, and says where the backups are", () => {
+  const elsewhere =
+    "config:\n  foundation:offsite:\n    repository: s3:http://10.87.53.9:9000/b\n    accessKeyId: key\n    secretAccessKey: secret-key\n";
+  expect(stackConfig(facts, elsewhere)).toContain(elsewhere.slice("config:\n".length));
+  expect(stackConfig(facts, elsewhere)).not.toContain("10.87.53.11");
+  expect(
+    [stackConfig(facts), elsewhere, "config:\n  foundation:offsite: none\n"].map((text) => backupsAt(text, "x")),
+  ).toEqual(["VM offsite, x", "s3:http://10.87.53.9:9000/b", undefined]);
 });
 
 test("says whether the runner's image is needed", () => {

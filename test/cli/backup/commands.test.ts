@@ -2,7 +2,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "nod
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { stringify } from "yaml";
-import { afterAll, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { EXIT } from "../../../errors.ts";
 import { foundation } from "../foundation.ts";
 import { startSshServer, type SshServer } from "../ssh-server.ts";
@@ -119,7 +119,9 @@ test("status: exit code 2 where there is something to do", async () => {
   const found = { name: "git", outcome: "failed", detail: "2 repositories", problems: ["a/b.git: packed-refs"] };
   const drill = { outcome: "failed", started: "2026-01-31T02:00:00Z", seconds: 17, backup: commit, phases: [found] };
   const newest = { run: commit.run, snapshot: commit.snapshot, finished: commit.finished };
-  job({ commit: newest, last, check, ageSeconds: 700, everyMinutes: 15, healthy: true, drill }, { code: 2 });
+  const problems = ["canary: the git tag is of run 1, not of 2"];
+  const rebuilt = { finished: "2026-01-31T01:00:00Z", snapshot: commit.snapshot, stores: ["row", "git tag"], problems };
+  job({ commit: newest, last, check, rebuilt, ageSeconds: 700, everyMinutes: 15, healthy: true, drill }, { code: 2 });
   expect(await run("backup", "status")).toEqual({
     exitCode: EXIT.attention,
     stderr: "",
@@ -128,9 +130,41 @@ health    good
 last run  degraded 2026-01-31T12:00:16Z
 without   vault: vault: sealed; there is no snapshot
 check     3/28: nothing wrong (2026-01-31T01:00:00Z)
+rebuilt   from cccccccc: canary: the git tag is of run 1, not of 2
 drill     failed 2026-01-31T02:00:00Z, backup cccccccc, 17.0 s: git: a/b.git: packed-refs
 `,
   });
+});
+
+test("status --metrics: the same for Prometheus", async () => {
+  job(
+    { commit: null, last: null, check: null, ageSeconds: null, everyMinutes: 15, healthy: false, drill: null },
+    { code: 1 },
+  );
+  const { exitCode, stdout } = await run("backup", "status", "--metrics");
+  expect([exitCode, stdout.split("\n").filter((line) => !line.startsWith("#"))]).toEqual([
+    EXIT.failed,
+    ["foundation_backup_healthy 0", "foundation_backup_interval_seconds 900", ""],
+  ]);
+  expect(argv()).toBe("exec backup node /opt/backup/job.mjs status --json");
+});
+
+test("collect: what went, and exit code 1 where it was not all", async () => {
+  const finished = "2026-01-31T12:00:00Z";
+  job({ finished, removed: 3, bytes: 2048, waiting: 1 });
+  expect(await run("backup", "collect")).toEqual({
+    exitCode: EXIT.ok,
+    stderr: "",
+    stdout: "3 files removed, 2.0 KiB; 1 more wait for their time (2026-01-31T12:00:00Z)\n",
+  });
+  expect(argv()).toBe("exec backup node /opt/backup/job.mjs collect --json");
+  job({ finished, removed: 0, bytes: 0, waiting: 0, reason: "s3: forgejo: ECONNREFUSED" }, { code: 1 });
+  expect(await run("backup", "collect", "--force")).toEqual({
+    exitCode: EXIT.failed,
+    stderr: "",
+    stdout: "nothing more removed: s3: forgejo: ECONNREFUSED (2026-01-31T12:00:00Z)\n",
+  });
+  expect(argv()).toBe("exec backup node /opt/backup/job.mjs collect --json --force");
 });
 
 test("check: what is wrong, and exit code 1", async () => {
@@ -180,6 +214,31 @@ test("offsite none: one clear text, nothing is contacted", async () => {
   }
 });
 
+describe("a repository that somebody else keeps", () => {
+  const url = "s3:https://s3.example.net/bucket/foundation";
+  const warning = `offsite is ${url}: it is not append-only, whoever has the VM can delete the backups`;
+  beforeEach(() => writeConfig({ repository: url, accessKeyId: "AKIA123", secretAccessKey: { secure: "v1:x" } }));
+
+  test("what the job does it does there too, and status warns", async () => {
+    job([{ id: hex("2", 64), commit }]);
+    expect((await run("backup", "list")).exitCode).toBe(EXIT.ok);
+    job({ commit: null, last: null, check: null, ageSeconds: null, everyMinutes: 15, healthy: true, drill: null });
+    expect((await run("backup", "status")).stderr).toBe(`warning: ${warning}\n`);
+  });
+
+  test("what is done on a host of ours is refused, with the tool that does it", async () => {
+    const { exitCode, stderr } = await run("offsite", "status");
+    expect([exitCode, stderr]).toEqual([
+      EXIT.refused,
+      `error: offsite status: the offsite is no host of ours but the repository ${url}\nhint: npx foundation backup status\n`,
+    ]);
+  });
+
+  test("the runbook keeps its placeholders", async () => {
+    expect((await run("dr", "runbook")).stdout).toContain("OFFSITE_ADDRESS");
+  });
+});
+
 test("restore --only: what the job is asked for, and where the result is", async () => {
   job({
     snapshot: commit.snapshot,
@@ -197,9 +256,9 @@ test("restore --only: what the job is asked for, and where the result is", async
 });
 
 test("restore of everything says how, and does nothing", async () => {
-  const { exitCode, stdout } = await run("restore", "--to", "203.0.113.8", "--id", "cccccccc");
+  const { exitCode, stdout } = await run("restore", "--id", "cccccccc");
   expect(exitCode).toBe(EXIT.attention);
-  expect(stdout).toContain("--path foundation:host.address 203.0.113.8\n");
+  expect(stdout).toContain("--path foundation:host.address NEW_ADDRESS\n");
   expect(stdout).toContain("foundation:seed cccccccc\n");
 });
 

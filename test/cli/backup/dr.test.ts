@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { formatAge } from "../../../cli/backup/commits.ts";
 import { formatReadiness, judgeOffsite } from "../../../cli/backup/dr-check.ts";
 import { chooseStack } from "../../../cli/backup/dr-fetch.ts";
-import { parseTarget } from "../../../cli/commands/dr.ts";
 import type { OffsiteFacts } from "../../../cli/offsite/offsite.ts";
+import { parseTarget } from "../../../cli/target.ts";
 import { EXIT } from "../../../errors.ts";
 
 const facts: OffsiteFacts = {
@@ -16,6 +16,7 @@ const facts: OffsiteFacts = {
   snapshots: 3,
   newestSeconds: 1000,
   prunedSeconds: undefined,
+  watchedSeconds: 1900,
   nowSeconds: 2000,
 };
 
@@ -86,13 +87,13 @@ test("chooseStack: the only one, or the one that is named", () => {
 
 test("parseTarget: root and 22 where they are left out", () => {
   const hostKey = `ssh-ed25519 ${"A".repeat(68)}`;
-  expect(parseTarget("198.51.100.9", hostKey)).toEqual({ user: "root", address: "198.51.100.9", port: 22, hostKey });
-  expect(parseTarget("ops@b.example.org:2200", hostKey)).toEqual({
+  const parse = (text: string) => parseTarget("dr", "--offsite", text, hostKey);
+  expect(parse("198.51.100.9")).toEqual({ user: "root", address: "198.51.100.9", port: 22, hostKey });
+  expect(parse("ops@b.example.org:2200")).toEqual({
     user: "ops",
     address: "b.example.org",
     port: 2200,
     hostKey,
   });
-  for (const bad of ["-oProxyCommand=x", "a:b:c", "a b", ""])
-    expect(() => parseTarget(bad, hostKey)).toThrow("not a host");
+  for (const bad of ["-oProxyCommand=x", "a:b:c", "a b", ""]) expect(() => parse(bad)).toThrow("not a host");
 });

@@ -14,6 +14,7 @@ bytes=3221225472
 free_bytes=53687091200
 snapshots=12
 newest=1795261500.25
+watched=ok 1795262300
 pruned=1795000000
 clock=1795262400
 `;
@@ -51,9 +52,23 @@ pruned      2026-11-18T11:06:40Z
   });
 
   it.each([
-    [/newest=.*\npruned=.*/, "newest=\npruned=", "newest      none\npruned      never\n! there is no backup yet"],
+    [
+      /newest=.*\n(.*)\npruned=.*/,
+      "newest=\n$1\npruned=",
+      "newest      none\npruned      never\n! there is no backup yet",
+    ],
     [/server=running.*/, "server=missing", "! the REST server is missing"],
     [/repository=present/, "repository=missing", "! the repository is gone"],
+    [
+      /watched=.*/,
+      "watched=",
+      "! nobody watches whether backups arrive: systemctl status foundation-offsite-watch.timer (there)",
+    ],
+    [
+      /watched=.*/,
+      "watched=late 1795261000",
+      "! nobody watches whether backups arrive: systemctl status foundation-offsite-watch.timer (there)",
+    ],
     [/generation=.*/, "generation=", "VM          none yet"],
   ])("says what is wrong: %s", async (line, other, shown) => {
     const facts = await readFacts(fake({ stdout: STATUS.replace(line, other) }).host);

@@ -1,7 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { formatFinding } from "../../../cli/commands/preflight.ts";
 import type { HostFacts } from "../../../cli/preflight/facts.ts";
-import { exitCodeOf, judge } from "../../../cli/preflight/findings.ts";
+import { exitCodeOf, formatFinding, judge } from "../../../cli/preflight/findings.ts";
 import type { PreflightRequest } from "../../../cli/preflight/request.ts";
 import { EXIT } from "../../../errors.ts";
 

@@ -47,3 +47,7 @@ path "foundation/metadata/ci/*" {
 path "sys/storage/raft/snapshot" {
   capabilities = ["read"]
 }
+
+path "foundation/data/backup/canary" {
+  capabilities = ["create", "update", "read"]
+}

@@ -22,9 +22,11 @@ function needs(run: Run): string[] {
   const seed = find(run, "Command seed");
   if (seed === undefined) return [];
   const before = reachable(run, seed);
-  return BEFORE.filter((name) => !before.has(find(run, name)?.urn ?? "")).map(
-    (name) => `Command seed: does not wait for ${name}`,
-  );
+  // Where somebody else keeps the repository, there is no server to wait for.
+  const isOurs = run.resources.some(({ name }) => name === "offsite");
+  return BEFORE.filter((name) => isOurs || name !== "Command offsite-server")
+    .filter((name) => !before.has(find(run, name)?.urn ?? ""))
+    .map((name) => `Command seed: does not wait for ${name}`);
 }
 
 function precedes(run: Run): string[] {

@@ -4,6 +4,9 @@ const POLICY = "vault:index/policy:Policy";
 const ROLE = "vault:generic/endpoint:Endpoint";
 const KV = "vault:kv/secretV2:SecretV2";
 
+/** The one thing that anybody may write: the mark of a backup. */
+const CANARY = "foundation/data/backup/canary";
+
 export const vaultRules: Rule[] = [
   each("vault: reached through the tunnel by AppRole, without a token", [VAULT_PROVIDER], ({ inputs }) => [
     ...(/^http:\/\/127\.0\.0\.1:\d+$/.test(String(inputs.address)) ? [] : [`address ${show(inputs.address)}`]),
@@ -19,9 +22,11 @@ export const vaultRules: Rule[] = [
     ...(statements(String(inputs.policy)).length > 0 ? [] : ["grants nothing that can be read here"]),
     ...statements(String(inputs.policy)).flatMap(([path, capabilities]) => [
       ...capabilities
-        .filter((capability) => !["read", "list"].includes(capability))
+        .filter(
+          (capability) => !["read", "list", ...(path === CANARY ? ["create", "update"] : [])].includes(capability),
+        )
         .map((capability) => `${capability} on ${path}`),
-      ...(/^foundation\/(data|metadata)\/([\w-]+\/)?\*$|^sys\/storage\/raft\/snapshot$/.test(path)
+      ...(path === CANARY || /^foundation\/(data|metadata)\/([\w-]+\/)?\*$|^sys\/storage\/raft\/snapshot$/.test(path)
         ? []
         : [`path ${path}`]),
     ]),

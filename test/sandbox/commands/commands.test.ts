@@ -58,7 +58,7 @@ test("the summary says what everything really is", () => {
         actual: "restic 0.19.1",
       },
     ],
-    offsite: "10.87.53.11",
+    offsite: "VM offsite, 10.87.53.11",
     phases: [{ what: "images", seconds: 60.4 }],
     seconds: 99.6,
     files: sandboxFiles(findPaths({ HOME: "/h", FOUNDATION_SANDBOX_DIR: "/s" }, "/src")),

@@ -4,7 +4,7 @@ import { runOrFail } from "../exec.ts";
 import type { Shell } from "../shell.ts";
 import { rootCommand, runOnVm } from "../ssh.ts";
 import type { Stack } from "../stack.ts";
-import { remoteFailure } from "./remote-failure.ts";
+import { remoteFailure } from "../backup/remote-failure.ts";
 
 const LIMIT_SECONDS = 12 * 3600;
 
