@@ -1,4 +1,4 @@
-import type * as pulumi from "@pulumi/pulumi";
+import * as pulumi from "@pulumi/pulumi";
 import { jobSourcesHash } from "./backup-sources.ts";
 import { BackupImage } from "./components/backup-image.ts";
 import { backupPlan } from "./components/backup-plan.ts";
@@ -65,9 +65,9 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
     : undefined;
   const repository = isHost ? (offsite as Offsite).repository : foreignRepository(target);
 
-  const plan = vmId.apply((id) => {
+  const plan = pulumi.all([vmId, repository.keyHint]).apply(([id, keyHint]) => {
     const about = { owner: vm.ownerId, vmId: id, everyMinutes };
-    return backupPlan({ ...about, offsite: repository, sources: SOURCES });
+    return backupPlan({ ...about, offsite: { ...repository, keyHint }, sources: SOURCES });
   });
   const common = { vm, image, plan, offsite: repository, resticPassword: keys.restic.password, credentials };
   return {

@@ -42,6 +42,11 @@ const schema = z.strictObject({
     /** of the REST server, or the access key id */
     username: z.string().regex(/^[\w+/=.-]+$/, "is not a user name"),
     region: z.string().optional(),
+    /** id of the key to try first, of a repository on a host of ours */
+    keyHint: z
+      .string()
+      .regex(/^[0-9a-f]{64}$/, "is not the id of a key")
+      .optional(),
   }),
   endpoints: z.strictObject({
     /** HOST:PORT */

@@ -21,6 +21,8 @@ export interface Repository {
   readonly password: string;
   /** of an S3 server */
   readonly region?: string | undefined;
+  /** id of the key to try first; another one that somebody put there may stop restic with a panic */
+  readonly keyHint?: string | undefined;
   /** of the repository's encryption */
   readonly passwordFile: string;
   readonly caFile: string;
@@ -33,6 +35,7 @@ export function resticEnvironment(repository: Repository): Record<string, string
     RESTIC_REPOSITORY: repository.url,
     ...login(repository),
     RESTIC_PASSWORD_FILE: repository.passwordFile,
+    ...(repository.keyHint === undefined ? {} : { RESTIC_KEY_HINT: repository.keyHint }),
     RESTIC_CACERT: repository.caFile,
     RESTIC_CACHE_DIR: repository.cacheDirectory,
     // Packs wait here to be sent, on the disk: over a slow line they are more than the memory that is behind /tmp. They

@@ -7,7 +7,12 @@ export interface PlanArgs {
   readonly owner: string;
   readonly vmId: string;
   readonly everyMinutes: number;
-  readonly offsite: { readonly url: string; readonly username: string; readonly region?: string };
+  readonly offsite: {
+    readonly url: string;
+    readonly username: string;
+    readonly region?: string;
+    readonly keyHint?: string;
+  };
   readonly sources: readonly BackupSource[];
 }
 
@@ -30,7 +35,7 @@ export function backupPlan({ owner, vmId, everyMinutes, offsite, sources }: Plan
     owner,
     vmId,
     everyMinutes,
-    offsite: { url: offsite.url, username: offsite.username, region: offsite.region },
+    offsite: { url: offsite.url, username: offsite.username, region: offsite.region, keyHint: offsite.keyHint },
     endpoints: {
       postgres: ENDPOINTS.postgres,
       s3: `http://${ENDPOINTS.s3}`,

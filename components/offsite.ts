@@ -65,7 +65,7 @@ export class Offsite extends pulumi.ComponentResource {
         vm_id: vmId,
       }),
     );
-    this.ready = script(
+    const served = script(
       "offsite-server",
       host,
       {
@@ -76,10 +76,12 @@ export class Offsite extends pulumi.ComponentResource {
       },
       { parent: this, dependsOn: [setup] },
     );
+    this.ready = served;
     this.repository = {
       url: repositoryUrl(target.address, target.restPort, keys.offsite.username),
       username: keys.offsite.username,
       password,
+      keyHint: served.stdout.apply((id) => id.trim()),
       caCertificate: args.caCertificate,
     };
     this.registerOutputs({});

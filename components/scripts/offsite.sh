@@ -3,7 +3,8 @@
 # Every command can be repeated, and finds what there is without anybody remembering it. Runs as root.
 #   check OWNER PORT                           whether this host is free or ours; changes nothing
 #   serve OWNER PORT SERVER RESTIC MAX_BYTES EVERY_MINUTES
-#                                              stdin: one file a line, `NAME BASE64`; MAX_BYTES 0: no limit
+#                                              stdin: one file a line, `NAME BASE64`; MAX_BYTES 0: no limit.
+#                                              prints the id of the repository's key
 #   watch                                      fails where backups stay away; run by a timer
 #   status                                     `name=value` lines
 #   files SINCE                                what the repository holds that is newer than SINCE (seconds since 1970)
@@ -71,7 +72,7 @@ serve() { # OWNER PORT SERVER RESTIC MAX_BYTES EVERY_MINUTES
   run_server "$2" "$server" "$5"
   echo "$6" | replace "$base/every-minutes" 0:0
   keep_watch
-  echo ready
+  key_hint
 }
 
 receive() {
@@ -141,7 +142,13 @@ htpasswd() { # SERVER ARGUMENT...
 restic() { # ARGUMENT...
   docker run --rm --interactive --network none --user 1000:1000 --read-only --cap-drop ALL --security-opt no-new-privileges \
     --hostname "offsite-$$-$(date +%s)" --volume "$base/data:/data" --volume "$base/tmp:/tmp" --env TMPDIR=/tmp \
-    "$(cat "$base/restic-image")" --no-cache --repo "/data/${repository:-$(repository_name)}" "$@"
+    "$(cat "$base/restic-image")" --no-cache --repo "/data/${repository:-$(repository_name)}" --key-hint "$(key_hint)" "$@"
+}
+
+# The key that is tried first: the oldest, which is the one the repository was created with. A VM that was broken into can
+# add files there, and restic panics at a key that was cut off, in whatever command, if it comes to that one first.
+key_hint() {
+  find "$base/data/${repository:-$(repository_name)}/keys" -type f -printf '%T@ %f\n' 2>/dev/null | sort -n | sed -n '1s/.* //p'
 }
 
 repository_name() {

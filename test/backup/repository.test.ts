@@ -57,6 +57,16 @@ function restic(args: readonly string[]): Finished {
 const of = (vmId: string) => ({ effects, restic: new Restic(effects, repository), repository, plan: { vmId } });
 
 describe("a repository that somebody else keeps", () => {
+  it("on a host of ours is opened with the key that its host names, whatever lies beside it", async () => {
+    const url = "rest:https://198.51.100.9:8000/foundation/";
+    const directories = { files: "/etc/foundation", cache: "/cache", temporary: "/tmp" };
+    const ours = { url, username: "foundation", keyHint: "ab".repeat(32) };
+    expect(resticEnvironment(await openRepository(ours, "secret", directories))).toMatchObject({
+      RESTIC_REPOSITORY: url,
+      RESTIC_KEY_HINT: "ab".repeat(32),
+    });
+  });
+
   it("is reached with its own keys, region and the public CAs", async () => {
     const temporary = mkdtempSync(join(tmpdir(), "repository-"));
     const opened = await openRepository(OFFSITE, "secret-of-the-bucket", {

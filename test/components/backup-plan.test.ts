@@ -40,6 +40,7 @@ describe("what is backed up", () => {
       offsite: {
         url: "rest:https://198.51.100.9:8000/foundation-0123456789abcdef/",
         username: "foundation-0123456789abcdef",
+        keyHint: "ab".repeat(32),
       },
       sources: SOURCES,
     });
@@ -56,6 +57,7 @@ describe("what is backed up", () => {
       offsite: {
         url: "rest:https://198.51.100.9:8000/foundation-0123456789abcdef/",
         username: "foundation-0123456789abcdef",
+        keyHint: "ab".repeat(32),
       },
       endpoints: {
         postgres: "postgres:5432",

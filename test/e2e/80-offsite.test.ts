@@ -11,6 +11,7 @@ import { deriveSecrets, type DerivedSecrets } from "../../keys/derive.ts";
 import { openKeyFile } from "../../keys/keyfile.ts";
 import { passphraseFrom } from "../../keys/passphrase.ts";
 import { sshArguments } from "../../ssh-target.ts";
+import { cutOffKey } from "./backup-job.ts";
 import { engine, files, foundation, onVm, readConfig, run, sandbox, until, writeConfig, type Ended } from "./rig.ts";
 
 const BASE = "/var/lib/foundation-offsite";
@@ -126,6 +127,8 @@ async function serve(id: string, maxBytes = 0, certificatePem?: string): Promise
   );
 }
 
+const keyOfRepository = async (): Promise<string> => (await readOffsite(`ls ${BASE}/data/${account.user}/keys`)).trim();
+
 /** Everything on the offsite by path, inode and time of change, and since when its server runs. */
 const fingerprint = (): Promise<string> =>
   readOffsite(
@@ -214,7 +217,7 @@ describe("append-only", () => {
     const forgotten = await restic(`forget ${id}`);
     expect(forgotten.code).not.toBe(0);
     expect(forgotten.stderr).toContain("403 Forbidden");
-    const key = (await readOffsite(`ls ${BASE}/data/${account.user}/keys`)).trim();
+    const key = await keyOfRepository();
     for (const path of [`snapshots/${id}`, `keys/${key}`, "config"]) {
       expect(await status("DELETE", `/${account.user}/${path}`)).toBe(403);
       expect(await status("POST", `/${account.user}/${path}`, { body: "x" })).toBe(403);
@@ -234,7 +237,7 @@ test("the server comes back after a reboot of its host", async () => {
 describe("installation", () => {
   test("a second time changes nothing", async () => {
     const before = await fingerprint();
-    expect(await serve(vmId)).toMatchObject({ code: 0, stdout: "ready\n" });
+    expect(await serve(vmId)).toMatchObject({ code: 0, stdout: `${await keyOfRepository()}\n` });
     expect(await fingerprint()).toBe(before);
     expect((await engine(["up"])).stdout).toMatch(/^up: \d+ unchanged/m);
   });
@@ -399,18 +402,21 @@ describe("foundation offsite", () => {
     });
   });
 
+  /** So many that the repository's own key is not the first of them by chance. */
+  const KEYS = 8;
+
   test("quarantine cures garbage that was put there with the VM's credential", async () => {
     const good = await snapshot("set");
     await new Promise((resolve) => setTimeout(resolve, 2100));
     const after = new Date(Date.now() - 1000).toISOString();
-    // A key that is cut off makes restic stop with a panic, in whatever command.
-    const cutOff =
-      '{"kdf":"scrypt","N":32768,"r":8,"p":1,"created":"2026-01-01T00:00:00Z","data":"AAAA","salt":"AAAA"}';
-    for (const kind of ["keys", "index", "snapshots", "locks"]) {
-      const garbage = kind === "keys" ? cutOff : `garbage in ${kind}`;
+    const put = async (kind: string, garbage: string): Promise<void> => {
       expect(await status("POST", `/${account.user}/${kind}/${sha256(garbage)}`, { body: garbage })).toBe(200);
-    }
+    };
+    // A key that is cut off makes restic stop with a panic, if it comes to that one first: in the order of the directory.
+    for (let day = 1; day <= KEYS; day += 1) await put("keys", cutOffKey(day));
     expect((await restic("snapshots")).code).not.toBe(0);
+    expect((await offsite("prune", "--dry-run")).code).toBe(0);
+    for (const kind of ["index", "snapshots", "locks"]) await put(kind, `garbage in ${kind}`);
     const prune = await offsite("prune", "--dry-run");
     expect([prune.code, prune.stderr.replace(/20\d\d-\S+Z/g, "TIME")]).toEqual([
       8,
@@ -421,14 +427,15 @@ describe("foundation offsite", () => {
     const dry = await offsite("quarantine", "--after", after, "--dry-run", "--json");
     expect(dry.code, dry.stderr).toBe(0);
     const found = (JSON.parse(dry.stdout) as { files: { kind: string; name: string }[] }).files;
-    expect(found.map(({ kind }) => kind).sort()).toEqual(["index", "keys", "locks", "snapshots"]);
+    const kinds = found.map(({ kind }) => kind).sort();
+    expect(kinds).toEqual(["index", ...Array<string>(KEYS).fill("keys"), "locks", "snapshots"]);
     const unconfirmed = await offsite("quarantine", "--after", after);
     expect(unconfirmed.code).toBe(8);
     expect(unconfirmed.stderr).toContain("hint: look at it with --dry-run, do it with --yes");
     const done = await offsite("quarantine", "--after", after, "--yes");
     expect(done.code, done.stderr).toBe(0);
     expect(done.stdout).toMatch(
-      /^offsite: 1 keys, 1 locks, 1 index, 1 snapshots newer than \S+, now in \/var\/lib\/foundation-offsite\/quarantine\/\w+ on/,
+      /^offsite: 8 keys, 1 locks, 1 index, 1 snapshots newer than \S+, now in \/var\/lib\/foundation-offsite\/quarantine\/\w+ on/,
     );
 
     expect(await listIds()).toContain(good);

@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Commit } from "../../backup/commit.ts";
@@ -6,7 +7,7 @@ import { EXIT } from "../../errors.ts";
 import { deriveSecrets, type DerivedSecrets } from "../../keys/derive.ts";
 import { openKeyFile } from "../../keys/keyfile.ts";
 import { passphraseFrom } from "../../keys/passphrase.ts";
-import { backup, job, onOffsite, restic, type RunResult } from "./backup-job.ts";
+import { backup, cutOffKey, job, onOffsite, restic, type RunResult } from "./backup-job.ts";
 import { files, onVm, sandbox, until, vault } from "./rig.ts";
 
 // The backup job on a running foundation: what it makes, and what it does when something is missing.
@@ -233,6 +234,23 @@ describe("when something is missing", () => {
       expect([outcome, reason]).toEqual(["committed", undefined]);
       expect(await locks()).toBe("");
     });
+  });
+
+  test("keys that somebody put there with the VM's credential do not stop it", async () => {
+    const directory = "/var/lib/foundation-offsite/data/foundation-*/keys";
+    const keys = Array.from({ length: 8 }, (_, day) => cutOffKey(day + 1));
+    const names = keys.map((key) => createHash("sha256").update(key).digest("hex"));
+    try {
+      for (const [at, key] of keys.entries()) {
+        await onOffsite(
+          `cd ${directory} && printf %s '${key}' >${String(names[at])} && chmod 444 ${String(names[at])}`,
+        );
+      }
+      expect(await onVm(`${restic("snapshots --no-lock")} 2>&1; true`)).toContain("panic: ");
+      expect(await backup()).toMatchObject({ outcome: "committed", code: EXIT.ok });
+    } finally {
+      await onOffsite(`cd ${directory} && rm -f ${names.join(" ")}`);
+    }
   });
 
   test("two runs at the same time make two sets, one after the other", async () => {

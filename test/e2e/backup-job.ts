@@ -45,5 +45,9 @@ export function restic(args: string, inside = ""): string {
   return `docker exec backup sh -c 'export ${environment.join(" ")}; restic ${args}'`;
 }
 
+/** What looks like a key of restic's, and stops it with a panic; another one for each day of a month. */
+export const cutOffKey = (day: number): string =>
+  `{"kdf":"scrypt","N":32768,"r":8,"p":1,"created":"2026-01-${String(day).padStart(2, "0")}T00:00:00Z","data":"AAAA","salt":"AAAA"}`;
+
 /** A shell command as root on the offsite's host. */
 export const onOffsite = (command: string): Promise<string> => must(sshTo("offsite", command));

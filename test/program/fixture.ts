@@ -13,6 +13,8 @@ export const PASSPHRASE = "hatbox-outlook-clover-vanish-jukebox-ripple-oversleep
 export const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVhIFhXeXUT/VhyvzD9sZQx3YTiRGvxVzGM7yCGUdWj";
 
 export const VM_ID = "0123456789abcdef0123456789abcdef";
+/** of the key of the repository on the offsite */
+export const KEY_ID = "ab".repeat(32);
 export const OFFSITE_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJfi3pGMzDaM6sD0lp1Vh0z5ynCzPT2RyjcbXIlWbGwK";
 export const OFFSITE = { offsite: { address: "198.51.100.9", hostKey: OFFSITE_KEY } };
 export const REPOSITORY = {
@@ -108,7 +110,8 @@ function computed(type: string, name: string, generated: Record<string, string>)
     case "tls:index/certRequest:CertRequest":
       return { certRequestPem: "-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n" };
     case REMOTE:
-      return name === "vm-id" ? { stdout: VM_ID, stderr: "" } : {};
+      if (name === "vm-id") return { stdout: VM_ID, stderr: "" };
+      return name === "offsite-server" ? { stdout: `${KEY_ID}\n`, stderr: "" } : {};
     default:
       return {};
   }

@@ -3,7 +3,17 @@ import { stringify } from "yaml";
 import { SERVICE_VOLUMES } from "../../components/topology.ts";
 import { IMAGES } from "../../images.ts";
 import { differences, tree } from "./differences.ts";
-import { CERTIFICATE, CONFIG, createFixture, HOST_KEY, OFFSITE, REPOSITORY, VM_ID, type Fixture } from "./fixture.ts";
+import {
+  CERTIFICATE,
+  CONFIG,
+  createFixture,
+  HOST_KEY,
+  KEY_ID,
+  OFFSITE,
+  REPOSITORY,
+  VM_ID,
+  type Fixture,
+} from "./fixture.ts";
 import { CONTAINER, label, nameOf, NETWORK, ofType, REMOTE, type Run } from "./rules/rule.ts";
 
 let fixture: Fixture;
@@ -517,6 +527,17 @@ describe("the offsite", () => {
       restic_password: `${restic.password}\n`,
       vm_id: VM_ID,
     });
+  });
+
+  it("says which key opens its repository, so that the job is not stopped by one that others put there", async () => {
+    const run = await fixture.run("repreview", OFFSITE);
+    for (const name of ["backup-files", "seed-files"]) {
+      const line = String(inputs(run, name)?.stdin)
+        .split("\n")
+        .find((text) => text.startsWith("plan.json "));
+      const plan = Buffer.from(line?.split(" ")[1] ?? "", "base64").toString();
+      expect((JSON.parse(plan) as { offsite: { keyHint?: string } }).offsite.keyHint).toBe(KEY_ID);
+    }
   });
 
   it("is a repository elsewhere: the job gets its keys as files, the seed claims it, and everybody is warned", async () => {
