@@ -3,7 +3,7 @@ import { UserError } from "../errors.ts";
 import type { Job } from "./job.ts";
 import type { Plan } from "./plan.ts";
 
-const TIMEOUT_SECONDS = 10;
+const TIMEOUT_SECONDS = 30;
 const TAGS = "refs/tags/";
 
 /**

@@ -21,7 +21,7 @@ export interface Repository {
   readonly password: string;
   /** of an S3 server */
   readonly region?: string | undefined;
-  /** id of the key to try first; another one that somebody put there may stop restic with a panic */
+  /** id of the key to try first; another one that somebody put there may stop restic */
   readonly keyHint?: string | undefined;
   /** of the repository's encryption */
   readonly passwordFile: string;

@@ -7,7 +7,7 @@ export interface Repository {
   readonly username: string;
   /** that of our own server differs from VM to VM: it accepts only the one that was deployed last */
   readonly password: pulumi.Output<string>;
-  /** id of the key that restic tries first: one that somebody else put beside it may stop restic with a panic */
+  /** id of the key that restic tries first: one that somebody else put beside it may stop restic */
   readonly keyHint?: pulumi.Output<string>;
   /** PEM; the server's certificate is signed by it. Absent where a public CA signs it */
   readonly caCertificate?: pulumi.Output<string>;

@@ -146,7 +146,7 @@ restic() { # ARGUMENT...
 }
 
 # The key that is tried first: the oldest, which is the one the repository was created with. A VM that was broken into can
-# add files there, and restic panics at a key that was cut off, in whatever command, if it comes to that one first.
+# add files there, and restic stops at a key that was cut off, in whatever command, if it comes to that one first.
 key_hint() {
   find "$base/data/${repository:-$(repository_name)}/keys" -type f -printf '%T@ %f\n' 2>/dev/null | sort -n | sed -n '1s/.* //p'
 }

@@ -45,7 +45,7 @@ export function restic(args: string, inside = ""): string {
   return `docker exec backup sh -c 'export ${environment.join(" ")}; restic ${args}'`;
 }
 
-/** What looks like a key of restic's, and stops it with a panic; another one for each day of a month. */
+/** What looks like a key of restic's and was cut off: restic stops at it. Another one for every day of a month. */
 export const cutOffKey = (day: number): string =>
   `{"kdf":"scrypt","N":32768,"r":8,"p":1,"created":"2026-01-${String(day).padStart(2, "0")}T00:00:00Z","data":"AAAA","salt":"AAAA"}`;
 
