@@ -8,9 +8,13 @@ import type { Job } from "./job.ts";
 import { collectMirrors } from "./mirror-collection.ts";
 import { dueCheck, isCollectionDue, nextRun } from "./schedule.ts";
 import { readStatus } from "./status.ts";
+import { letsIn } from "./vault.ts";
 
 /** Until the first run has ended, a container that has just been started counts as healthy. */
 const GRACE_SECONDS = 1800;
+/** How long the first run of a new VM waits for Vault, which a deployment opens and configures at the same time. */
+const VAULT_SECONDS = 180;
+const VAULT_PAUSE_SECONDS = 2;
 /** After a defect: no loop that only writes logs. */
 const DEFECT_MINUTES = 5;
 
@@ -37,6 +41,7 @@ export async function serve({ open, until, interrupted }: Serving): Promise<void
     const lastStarted = last === null ? null : new Date(last.started);
     const schedule = { everyMinutes: plan.everyMinutes, lastStarted, lastFailed: last?.outcome === "failed" };
     await until(nextRun(schedule, effects.now()));
+    if (lastStarted === null) await vaultToOpen(job, until, interrupted);
     if (interrupted.aborted) break;
     try {
       const { last: ended } = await backUp(job);
@@ -51,6 +56,15 @@ export async function serve({ open, until, interrupted }: Serving): Promise<void
     }
   }
   await drills.ended();
+}
+
+/** Bounded: nobody may ever open it, and the other stores are worth a backup too. */
+async function vaultToOpen(job: Job, until: Serving["until"], interrupted: AbortSignal): Promise<void> {
+  const { effects } = job;
+  const end = effects.now().getTime() + VAULT_SECONDS * 1000;
+  while (!interrupted.aborted && effects.now().getTime() < end && !(await letsIn(job))) {
+    await until(new Date(effects.now().getTime() + VAULT_PAUSE_SECONDS * 1000));
+  }
 }
 
 async function startHealthy({ effects, layout }: Job): Promise<void> {

@@ -58,6 +58,18 @@ export async function captureVault(job: Job): Promise<CapturedVault> {
   }
 }
 
+/** Whether Vault is open and has the job's role. */
+export async function letsIn(job: Job): Promise<boolean> {
+  try {
+    await openStatus(job);
+    await logOut(job, await logIn(job));
+    return true;
+  } catch {
+    // The run itself says why.
+    return false;
+  }
+}
+
 /** The id that is under the canary's key. @throws UserError where Vault is sealed or has none */
 export async function readVaultCanary(job: Job): Promise<string> {
   await openStatus(job);

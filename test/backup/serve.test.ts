@@ -13,7 +13,7 @@ beforeEach(() => {
 afterEach(() => world.remove());
 
 /** Lets the loop wait so many times, and tells the minutes that it wanted to wait each time. */
-async function serveFor(waits: number): Promise<number[]> {
+async function serveFor(waits: number, during: (waits: number) => void = () => undefined): Promise<number[]> {
   const interrupted = new AbortController();
   const waited: number[] = [];
   await serve({
@@ -21,6 +21,7 @@ async function serveFor(waits: number): Promise<number[]> {
     until: (time) => {
       waited.push(Math.ceil((time.getTime() - world.clock) / 60_000));
       world.clock = Math.max(world.clock, time.getTime());
+      during(waited.length);
       if (waited.length > waits) interrupted.abort();
       return Promise.resolve();
     },
@@ -30,6 +31,23 @@ async function serveFor(waits: number): Promise<number[]> {
 }
 const known = () => readStatus(layout(world.roots), world.plan());
 const healthyUntil = () => Number(readFileSync(join(world.roots.state, "state/healthy-until"), "utf8")) * 1000;
+
+test("the first run waits for Vault, which the deployment is about to open", async () => {
+  world.vault = "fresh";
+  const open = (waits: number): void => {
+    if (waits === 4) world.vault = "open";
+  };
+  expect(await serveFor(4, open)).toEqual([0, 1, 1, 1, 15]);
+  expect((await known()).last?.outcome).toBe("committed");
+});
+
+test("no run waits longer than three minutes for a Vault that nobody opens, and later ones not at all", async () => {
+  world.vault = "sealed";
+  // This world's clock goes on by a second whenever it is read: two readings for each wait of two seconds.
+  const waits = Array<number>(45).fill(1);
+  expect(await serveFor(47)).toEqual([0, ...waits, 15, 15]);
+  expect((await known()).last).toMatchObject({ outcome: "degraded", degraded: [{ part: "vault" }] });
+});
 
 test("runs at once, then from start to start", async () => {
   expect(await serveFor(2)).toEqual([0, 15, 15]);

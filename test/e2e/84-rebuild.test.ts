@@ -1,4 +1,4 @@
-import { randomInt } from "node:crypto";
+import { randomInt, X509Certificate } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Commit } from "../../backup/commit.ts";
 import type { OpenStack } from "../../cli/stack.ts";
@@ -20,6 +20,8 @@ const LINES_BETWEEN_KILLS = 24;
 const killedAfter: string[] = [];
 let stack: OpenStack;
 let load: Load;
+/** PEM of the sites' CA, as clients have it since before */
+let trusted: string;
 /** the newest backup of before */
 let commit: Commit;
 let secretRows: string;
@@ -32,11 +34,18 @@ async function encryptedRows(): Promise<string> {
   return rows + (await onVm("docker exec forgejo grep ^SECRET_KEY /etc/foundation/app.ini | sha256sum"));
 }
 
+/** What makes a CA the same: a certificate of it that is made anew has other dates and another serial number. */
+function identity(pem: string): string {
+  const { publicKey, subject } = new X509Certificate(pem);
+  return `${subject}\n${publicKey.export({ type: "spki", format: "pem" }).toString()}`;
+}
+
 beforeAll(async () => {
   const { code, stderr } = await sandbox(["up", "--no-verify"]);
   expect(code, stderr).toBe(0);
   const opened = await openVerifyContext();
   stack = opened.stack;
+  trusted = opened.context.ca ?? "";
   const { vaultAppRole } = stack.secrets;
   load = await putLoad(opened.context, { pulumi: vaultAppRole("pulumi"), operator: vaultAppRole("operator") });
   secretRows = await encryptedRows();
@@ -77,7 +86,9 @@ describe("a VM that is gone", () => {
     const journal = JSON.parse(await onVm("cat /var/lib/foundation/seed/seed.json")) as Record<string, unknown>;
     console.log(`killed after:\n${killedAfter.join("\n")}\nrestored: ${JSON.stringify(journal["seconds"])}`);
     expect(journal).toMatchObject({ phase: "done", mode: "restored", request: "auto", snapshot: commit.snapshot });
-    const { compared, kinds, mismatched } = compare(load.put, await lookAt((await openVerifyContext()).context, load));
+    const { context } = await openVerifyContext();
+    expect(identity(context.ca ?? "")).toBe(identity(trusted));
+    const { compared, kinds, mismatched } = compare(load.put, await lookAt({ ...context, ca: trusted }, load));
     console.log(`${String(compared)} compared, ${String(mismatched.length)} mismatched: ${JSON.stringify(kinds)}`);
     expect([killedAfter.length, mismatched]).toEqual([KILLS, []]);
     expect(await encryptedRows()).toBe(secretRows);

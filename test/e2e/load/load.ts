@@ -78,7 +78,6 @@ export function compare(put: Seen, seen: Seen): Comparison {
 
 /** What clients know the foundation by. */
 const identities = async (context: VerifyContext): Promise<Seen> => ({
-  "identity CA": context.ca ?? "",
   "identity SSH host keys": await hostKeys(context),
 });
 
