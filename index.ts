@@ -57,11 +57,15 @@ async function foundation(): Promise<Record<string, unknown>> {
     credentials,
     withBackup,
   };
-  const postgres = new Postgres("postgres", { vm, ...postgresArgs }, after(networks));
+  const postgres = new Postgres("postgres", { vm, ...postgresArgs }, after(...networks.of("postgres")));
   const rustfsData = { image: image.rustfs, volume: volumes["rustfs-data"], withBackup };
-  const rustfs = new Rustfs("rustfs", { vm, ...rustfsData, ...sizing.rustfs, credentials }, after(networks));
+  const rustfs = new Rustfs(
+    "rustfs",
+    { vm, ...rustfsData, ...sizing.rustfs, credentials },
+    after(...networks.of("rustfs")),
+  );
   const vaultArgs = { image: image.vault, volumes, withBackup, ...sizing.vault, publicUrl: urls(config).vault };
-  const vault = new Vault("vault", { vm, ...vaultArgs }, after(networks));
+  const vault = new Vault("vault", { vm, ...vaultArgs }, after(...networks.of("vault")));
 
   // 2 offsite, 3 what the stores start with
   const stagesArgs = { config, keys, vm, host, postgres: image.postgres, ca, credentials, volumes, after };
@@ -77,21 +81,25 @@ async function foundation(): Promise<Record<string, unknown>> {
   // 5 forge
   const forgeData = { image: image.forgejo, volume: volumes["forgejo-data"], withBackup };
   const forgeArgs = { ...forgeData, limits: sizing.forgejo, forge, sites, credentials, keys: forgeKeys };
-  const forgejo = new Forgejo("forgejo", { vm, ...forgeArgs }, after(postgres, rustfs, ...seeded));
+  const forgejo = new Forgejo(
+    "forgejo",
+    { vm, ...forgeArgs },
+    after(postgres, rustfs, ...seeded, ...networks.of("forgejo")),
+  );
 
   // 6 web server
   const site = { sites, tls: config.tls, landing: landing(config, keys), withRunner: config.runner.enabled };
   const caddyData = { image: image.caddy, volume: volumes["caddy-data"] };
   const caddyArgs = { ...caddyData, ...sizing.caddy, ca, intermediateKeyPem: caKeys.intermediateKeyPem };
-  const caddy = new Caddy("caddy", { vm, ...caddyArgs, ...site }, after(forgejo));
+  const caddy = new Caddy("caddy", { vm, ...caddyArgs, ...site }, after(forgejo, ...networks.of("caddy")));
 
   // 7 backup, runner
-  stages?.backup(postgres, rustfs, vault, forgejo, caddy);
+  stages?.backup(postgres, rustfs, vault, forgejo, caddy, ...networks.of("backup"));
   if (config.runner.enabled) {
     const image = new Images("runner-image", { runner: runnerImage }, after(host)).pulled.runner;
     const volume = new Volumes("runner-volumes", vm, ["runner-data"], after(host)).created["runner-data"];
     const runnerArgs = { image, volume, ...sizing.runner, forge, site: sites.git, caCertificate: ca.rootCertificate };
-    new Runner("runner", { vm, ...runnerArgs, credentials }, after(forgejo, caddy));
+    new Runner("runner", { vm, ...runnerArgs, credentials }, after(forgejo, caddy, ...networks.of("runner")));
   }
 
   return stackOutputs(config, keys, ca.rootCertificate);

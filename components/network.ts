@@ -1,17 +1,18 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { gateway, NETWORKS, subnet, type NetworkName } from "./topology.ts";
+import { type CONTAINERS, gateway, NETWORKS, subnet, type NetworkName } from "./topology.ts";
 import { ownerLabel, type Vm } from "./vm.ts";
 
 /** All Docker networks. */
 export class Networks extends pulumi.ComponentResource {
   static readonly stage = 1;
+  readonly #created: readonly (readonly [NetworkName, docker.Network])[];
 
   constructor(name: string, vm: Vm, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Networks", name, {}, opts);
-    for (const network of Object.keys(NETWORKS) as NetworkName[]) {
+    this.#created = (Object.keys(NETWORKS) as NetworkName[]).map((network) => {
       const { octet, kind } = NETWORKS[network];
-      new docker.Network(
+      const created = new docker.Network(
         network,
         {
           name: network,
@@ -28,7 +29,16 @@ export class Networks extends pulumi.ComponentResource {
         // protect: replacing a network takes down every container on it.
         { parent: this, protect: true },
       );
-    }
+      return [network, created];
+    });
     this.registerOutputs({});
+  }
+
+  /**
+   * The networks that a service joins, which are named after their members. Docker creates one after the other, so
+   * nothing waits for those of others.
+   */
+  of(service: (typeof CONTAINERS)[number]): docker.Network[] {
+    return this.#created.flatMap(([name, network]) => (name.split("-").includes(service) ? [network] : []));
   }
 }

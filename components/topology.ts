@@ -9,29 +9,30 @@ export interface NetworkShape {
 
 /**
  * One network per pair of services that talk to each other, so that no service can reach what it does not use.
- * A container with only internal networks cannot publish a port, hence the three others.
+ * A container with only internal networks cannot publish a port, hence the three others. In the order in which services
+ * start: Docker makes one after the other, and the stores wait for no more than they need.
  */
 export const NETWORKS = {
   "postgres-forgejo": { octet: 1, kind: "internal" },
+  "postgres-backup": { octet: 14, kind: "internal" },
   "rustfs-forgejo": { octet: 2, kind: "internal" },
-  "caddy-forgejo": { octet: 3, kind: "internal" },
-  "caddy-vault": { octet: 4, kind: "internal" },
+  "rustfs-backup": { octet: 15, kind: "internal" },
   "caddy-rustfs": { octet: 5, kind: "internal" },
-  /** publishes 80 and 443; ACME goes out here */
-  "caddy-public": { octet: 10, kind: "open" },
-  /** publishes git over SSH; mirrors go out here */
-  "forgejo-public": { octet: 11, kind: "open" },
+  "caddy-vault": { octet: 4, kind: "internal" },
+  "vault-backup": { octet: 16, kind: "internal" },
   /** publishes Vault on the VM's loopback for the SSH tunnel */
   "vault-loopback": { octet: 12, kind: "isolated" },
-  /** the runner's only network: it reaches the forge through Caddy, as everybody outside does */
-  "runner-caddy": { octet: 13, kind: "open" },
-  "postgres-backup": { octet: 14, kind: "internal" },
-  "rustfs-backup": { octet: 15, kind: "internal" },
-  "vault-backup": { octet: 16, kind: "internal" },
-  /** the backup reaches the offsite through it, and nothing else does */
-  "backup-public": { octet: 17, kind: "open" },
+  "caddy-forgejo": { octet: 3, kind: "internal" },
   /** the backup leaves its mark in a repository of its own */
   "forgejo-backup": { octet: 18, kind: "internal" },
+  /** publishes git over SSH; mirrors go out here */
+  "forgejo-public": { octet: 11, kind: "open" },
+  /** publishes 80 and 443; ACME goes out here */
+  "caddy-public": { octet: 10, kind: "open" },
+  /** the runner's only network: it reaches the forge through Caddy, as everybody outside does */
+  "runner-caddy": { octet: 13, kind: "open" },
+  /** the backup reaches the offsite through it, and nothing else does */
+  "backup-public": { octet: 17, kind: "open" },
 } as const satisfies Record<string, NetworkShape>;
 
 /** Name of a network; the same in Pulumi, in Docker and in the documentation. */
