@@ -39,6 +39,11 @@ async function prepareCompose(): Promise<void> {
   const inspected = JSON.parse(await onVm("docker inspect $(docker ps -q)")) as Inspected[];
   const project = JSON.stringify(composeProject(inspected, `${DIRECTORY}/initdb`), null, 2);
   await onVm(`mkdir -p ${DIRECTORY}/initdb && chmod 755 /root ${DIRECTORY} && cat >${DIRECTORY}/compose.yaml`, project);
+  await preparePasswords();
+}
+
+/** Every deployment from nothing delivers other passwords. */
+async function preparePasswords(): Promise<void> {
   await onVm(
     `password=$(sed -n 's/^PASSWD = //p' /etc/foundation/forgejo/app.ini); echo "${INITIAL_SQL}" >${DIRECTORY}/initdb/forgejo.sql; chmod 755 ${DIRECTORY}/initdb; chmod 644 ${DIRECTORY}/initdb/*`,
   );
@@ -59,6 +64,7 @@ const ours: number[] = [];
 const theirs: number[] = [];
 for (let round = 1; round <= rounds; round++) {
   await clear();
+  await preparePasswords();
   theirs.push(await seconds(() => compose("up --wait --detach")));
   await compose("down --volumes");
   await clear();

@@ -97,6 +97,8 @@ async function dialOnce(where: string, target: SshTarget, agent: string, onEnd: 
   };
   return new Promise((resolve, reject) => {
     client.once("ready", () => {
+      // A request in a channel is several small packets; each would wait for the acknowledgement of the one before.
+      client.setNoDelay(true);
       resolve(client);
     });
     client.on("error", (error) => {

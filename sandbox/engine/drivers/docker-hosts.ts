@@ -2,6 +2,7 @@ import type Docker from "dockerode";
 import type { DockerOptions } from "dockerode";
 import { Agent } from "node:http";
 import type { Duplex } from "node:stream";
+import { inspect } from "node:util";
 import { EXIT, UserError } from "../../../errors.ts";
 import type { SshTarget } from "../../../ssh-target.ts";
 import { text, type DriverContext } from "../driver.ts";
@@ -68,7 +69,7 @@ export class DockerHosts {
 }
 
 /** HTTP over channels of the SSH connection: one channel for each request, which costs a round trip and no login. */
-class TunnelAgent extends Agent {
+export class TunnelAgent extends Agent {
   readonly #open: () => Promise<Duplex>;
 
   constructor(open: () => Promise<Duplex>) {
@@ -81,6 +82,11 @@ class TunnelAgent extends Agent {
       (stream) => callback?.(null, stream),
       (error: unknown) => callback?.(error as Error, undefined as never),
     );
+  }
+
+  /** The Docker library renders its request to the last detail, to log it or not; with all the SSH connection in it. */
+  [inspect.custom](): string {
+    return "TunnelAgent";
   }
 }
 

@@ -1,3 +1,4 @@
+import { inspect } from "node:util";
 import { expect, test } from "vitest";
 import { dockerContainer, demultiplex } from "../../../../sandbox/engine/drivers/docker-container.ts";
 import {
@@ -5,7 +6,7 @@ import {
   containerSpec,
   parseDuration,
 } from "../../../../sandbox/engine/drivers/docker-container-spec.ts";
-import { DockerHosts, parseDockerHost } from "../../../../sandbox/engine/drivers/docker-hosts.ts";
+import { DockerHosts, parseDockerHost, TunnelAgent } from "../../../../sandbox/engine/drivers/docker-hosts.ts";
 import { splitReference } from "../../../../sandbox/engine/drivers/docker-image.ts";
 import { dockerNetwork, networkSpec } from "../../../../sandbox/engine/drivers/docker-network.ts";
 import { dockerVolume } from "../../../../sandbox/engine/drivers/docker-volume.ts";
@@ -218,4 +219,12 @@ test("a log of two streams is read as lines", () => {
   };
   const log = Buffer.concat([frame(1, "one\ntw"), frame(1, "o\n"), frame(2, "thrée\n"), Buffer.from([1, 0, 0])]);
   expect(demultiplex(log)).toEqual(["one", "two", "thrée"]);
+});
+
+test("a request that is rendered for a log does not render the SSH connection, which takes longer than the request", () => {
+  const connection = { open: Array.from({ length: 1000 }, (_, index) => ({ index })) };
+  const agent = new TunnelAgent(() => Promise.reject(new Error(String(connection.open.length))));
+  expect(inspect({ path: "/version", agent }, { showHidden: true, depth: null })).toBe(
+    "{ path: '/version', agent: TunnelAgent }",
+  );
 });
