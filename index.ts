@@ -70,7 +70,7 @@ async function foundation(): Promise<Record<string, unknown>> {
   // 2 offsite, 3 what the stores start with
   const stagesArgs = { config, keys, vm, host, postgres: image.postgres, ca, credentials, volumes, after };
   const stages = config.offsite === "none" ? undefined : offsiteStages(stagesArgs, config.offsite);
-  const seeded = stages ? [stages.seed(postgres, rustfs)] : [];
+  const seeded = stages ? [stages.seed(postgres, rustfs, ...networks.of("backup"))] : [];
 
   // 4 Vault opened and filled
   const readyArgs = { stack, keyDirectory, container: vault.container, readers: Object.keys(READERS) };

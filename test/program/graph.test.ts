@@ -529,6 +529,14 @@ describe("the offsite", () => {
     });
   });
 
+  it("is read once every network is there that the restore joins", async () => {
+    const { resources } = await fixture.run("repreview", OFFSITE);
+    const seed = resources.find((resource) => label(resource) === "Seed seed");
+    const dependencies = seed?.dependencies.map(nameOf) ?? [];
+    const joined = ["postgres-backup", "rustfs-backup", "backup-public"];
+    expect(joined.filter((name) => !dependencies.includes(name))).toEqual([]);
+  });
+
   it("says which key opens its repository, so that the job is not stopped by one that others put there", async () => {
     const run = await fixture.run("repreview", OFFSITE);
     for (const name of ["backup-files", "seed-files"]) {
