@@ -495,6 +495,12 @@ it("command lines hold the user's sudo, arguments and nothing secret", async () 
 describe("the offsite", () => {
   const common = (port: number) => `${fixture.derived.ownerId} ${String(port)} ${IMAGES.restServer} ${IMAGES.restic}`;
   const inputs = (run: Run, name: string) => run.resources.find((resource) => resource.name === name)?.inputs;
+  /** The files that a command is handed on standard input, by name. */
+  const delivered = (run: Run, command: string): Record<string, string> => {
+    const lines = String(inputs(run, command)?.stdin).trim().split("\n");
+    const entries = lines.map((line) => line.split(" "));
+    return Object.fromEntries(entries.map(([file, text = ""]) => [file, Buffer.from(text, "base64").toString()]));
+  };
 
   it("is set up by two commands with its own sudo and port, and a limit only where there is one", async () => {
     const lines = (run: Run) => ["offsite-setup", "offsite-server"].map((name) => inputs(run, name)?.create);
@@ -513,14 +519,9 @@ describe("the offsite", () => {
   });
 
   it("is handed its certificate, the account's password for this VM, and the VM's id", async () => {
-    const stdin = String(inputs(await fixture.run("repreview", OFFSITE), "offsite-server")?.stdin);
-    const files = stdin
-      .trim()
-      .split("\n")
-      .map((line) => line.split(" "));
+    const run = await fixture.run("repreview", OFFSITE);
     const { offsite, restic } = fixture.derived;
-    const texts = files.map(([name, content = ""]) => [name, Buffer.from(content, "base64").toString()] as const);
-    expect(Object.fromEntries(texts)).toEqual({
+    expect(delivered(run, "offsite-server")).toEqual({
       "cert.pem": CERTIFICATE,
       "key.pem": offsite.serverKeyPem,
       password: `${offsite.password(VM_ID)}\n`,
@@ -540,23 +541,15 @@ describe("the offsite", () => {
   it("says which key opens its repository, so that the job is not stopped by one that others put there", async () => {
     const run = await fixture.run("repreview", OFFSITE);
     for (const name of ["backup-files", "seed-files"]) {
-      const line = String(inputs(run, name)?.stdin)
-        .split("\n")
-        .find((text) => text.startsWith("plan.json "));
-      const plan = Buffer.from(line?.split(" ")[1] ?? "", "base64").toString();
+      const { "plan.json": plan = "" } = delivered(run, name);
       expect((JSON.parse(plan) as { offsite: { keyHint?: string } }).offsite.keyHint).toBe(KEY_ID);
     }
   });
 
   it("is a repository elsewhere: the job gets its keys as files, the seed claims it, and everybody is warned", async () => {
     const run = await fixture.run("repreview", REPOSITORY);
-    const files = (name: string) => {
-      const lines = String(inputs(run, name)?.stdin).trim().split("\n");
-      const entries = lines.map((line) => line.split(" "));
-      return Object.fromEntries(entries.map(([file, text = ""]) => [file, Buffer.from(text, "base64").toString()]));
-    };
     for (const name of ["backup-files", "seed-files"]) {
-      const { offsite_password: password, "plan.json": plan = "", ...others } = files(name);
+      const { offsite_password: password, "plan.json": plan = "", ...others } = delivered(run, name);
       expect(password).toBe("key-of-the-bucket");
       expect((JSON.parse(plan) as { offsite: unknown }).offsite).toEqual({
         url: "s3:https://s3.example.net/bucket",
