@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import type { Commit } from "../../backup/commit.ts";
 import type { LastRun } from "../../backup/status.ts";
 import { type Ended, must, run, sshTo } from "./rig.ts";
@@ -45,9 +46,23 @@ export function restic(args: string, inside = ""): string {
   return `docker exec backup sh -c 'export ${environment.join(" ")}; restic ${args}'`;
 }
 
-/** What looks like a key of restic's and was cut off: restic stops at it. Another one for every day of a month. */
-export const cutOffKey = (day: number): string =>
-  `{"kdf":"scrypt","N":32768,"r":8,"p":1,"created":"2026-01-${String(day).padStart(2, "0")}T00:00:00Z","data":"AAAA","salt":"AAAA"}`;
+/**
+ * What looks like a key of restic's and was cut off. restic stops at it if it comes to it before the repository's own;
+ * rest-server lists keys by their names, which are the digests of what they hold, so names before the other keys' are
+ * looked for.
+ *
+ * @param names the names of the keys that are there
+ */
+export function cutOffKeys(count: number, names: readonly string[]): { readonly name: string; readonly key: string }[] {
+  const found: { name: string; key: string }[] = [];
+  for (let at = 0; found.length < count; at += 1) {
+    const created = new Date(at * 1000).toISOString();
+    const key = `{"kdf":"scrypt","N":32768,"r":8,"p":1,"created":"${created}","data":"AAAA","salt":"AAAA"}`;
+    const name = createHash("sha256").update(key).digest("hex");
+    if (names.every((other) => name < other)) found.push({ name, key });
+  }
+  return found;
+}
 
 /** A shell command as root on the offsite's host. */
 export const onOffsite = (command: string): Promise<string> => must(sshTo("offsite", command));
