@@ -1,16 +1,18 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { gateway, NETWORKS, subnet, type NetworkName } from "./topology.ts";
+import { gateway, NETWORKS, subnet, type NetworkName, type NetworkShape } from "./topology.ts";
 import { ownerLabel, type Vm } from "./vm.ts";
 
 /** All Docker networks. */
 export class Networks extends pulumi.ComponentResource {
   static readonly stage = 1;
 
-  constructor(name: string, vm: Vm, opts?: pulumi.ComponentResourceOptions) {
+  /** @param closed nothing gets out but what reads the backups, and from outside nothing gets in: for a drill */
+  constructor(name: string, vm: Vm, closed: boolean, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Networks", name, {}, opts);
     for (const network of Object.keys(NETWORKS) as NetworkName[]) {
-      const { octet, kind } = NETWORKS[network];
+      const { octet } = NETWORKS[network];
+      const kind = closed ? closedKind(network) : NETWORKS[network].kind;
       new docker.Network(
         network,
         {
@@ -31,4 +33,10 @@ export class Networks extends pulumi.ComponentResource {
     }
     this.registerOutputs({});
   }
+}
+
+/** Docker drops everything between an internal network and the world, whatever a restored service tries. */
+function closedKind(name: NetworkName): NetworkShape["kind"] {
+  const { kind } = NETWORKS[name];
+  return kind === "open" && name !== "backup-public" ? "internal" : kind;
 }
