@@ -8,7 +8,9 @@ export class ScratchRecord {
   backup: DrillReport["backup"] = null;
   rebuilt: DrillReport["rebuilt"];
   readonly #phases: Phase[] = [];
-  #exitCode: ExitCode = EXIT.ok;
+  /** of what kept the drill from looking */
+  #reason: ExitCode | undefined;
+  #isLeftBehind = false;
 
   /** Whether there is anything that a report could say. */
   get isEmpty(): boolean {
@@ -22,11 +24,7 @@ export class ScratchRecord {
 
   /** Adds what others have measured. */
   add(phases: readonly Phase[]): void {
-    for (const phase of phases) {
-      this.#phases.push(phase);
-      if (phase.outcome === "failed") this.#worsen(EXIT.failed);
-      if (phase.outcome === "error") this.#worsen(EXIT.host);
-    }
+    this.#phases.push(...phases);
   }
 
   /** Adds a phase that has just ended. */
@@ -41,7 +39,7 @@ export class ScratchRecord {
 
   /** Adds one that kept the drill from looking. */
   error(name: string, startSecond: number, error: UserError): void {
-    this.#worsen(withoutVerdict(error).exitCode);
+    this.#reason ??= withoutVerdict(error).exitCode;
     this.add([{ ...this.#ended(name, startSecond), outcome: "error", detail: error.message, problems: [] }]);
   }
 
@@ -53,16 +51,23 @@ export class ScratchRecord {
       detail: message,
       problems: [],
     });
-    this.#worsen(EXIT.attention);
+    this.#isLeftBehind = true;
   }
 
   report(owner: string): DrillReport {
+    // A verdict stands above not having been able to look.
     const outcomes = this.#phases.map(({ outcome }) => outcome);
+    const outcome = outcomes.includes("failed") ? "failed" : outcomes.includes("error") ? "error" : "passed";
+    const exitCodes = {
+      failed: EXIT.failed,
+      error: this.#reason ?? EXIT.host,
+      passed: this.#isLeftBehind ? EXIT.attention : EXIT.ok,
+    };
     return {
       version: 1,
       owner,
-      outcome: outcomes.includes("failed") ? "failed" : outcomes.includes("error") ? "error" : "passed",
-      exitCode: this.#exitCode,
+      outcome,
+      exitCode: exitCodes[outcome],
       started: new Date(this.started * 1000).toISOString(),
       seconds: this.elapsed(),
       backup: this.backup,
@@ -73,11 +78,6 @@ export class ScratchRecord {
 
   #ended(name: string, startSecond: number): Pick<Phase, "name" | "startSecond" | "seconds"> {
     return { name, startSecond, seconds: tenths(this.elapsed() - startSecond) };
-  }
-
-  // A verdict stands above not having been able to look.
-  #worsen(code: ExitCode): void {
-    if (this.#exitCode === EXIT.ok || code === EXIT.failed) this.#exitCode = code;
   }
 }
 
