@@ -24,7 +24,7 @@ can reach nothing but the offsite, which it only reads, and nobody reaches it. T
   objects    not fewer, not smaller in each bucket; each one that the database names, by size and hash
   Vault      opened by its shares, the same cluster
   canary     the run of the backup in a row, an object, a git tag and a key of Vault
-The host needs what a VM of this stack needs, and has to be empty. Afterwards it is again, but for Docker and images.
+The host needs what a VM of this stack needs, and has to be empty. Afterwards it is again, but for Docker and pulled images.
 
 EXIT STATUS
   0    this backup can be restored

@@ -47,7 +47,7 @@ facts() {
   echo "clock=$(date +%s.%3N)"
 }
 
-# Of the job, newest first where a former drill has left one.
+# Of the job: there is but one, which the deployment has built.
 job_image() {
   docker image ls --format '{{.Repository}}:{{.Tag}}' foundation/backup 2>/dev/null | head -n 1
 }
@@ -93,7 +93,8 @@ clean() { # OWNER
   [ "$(cat "$mark")" = "$1" ] ||
     fail 8 "this host is in use by the drill of another foundation: $(cat "$mark")" "choose another host"
   local lock
-  # What the operator's side has left behind may still be at work; what it wrote later would stay.
+  # What the operator's side has left behind may still be at work, a restore for hours; what it wrote later would stay.
+  if command -v docker >/dev/null; then remove_containers "$1"; fi
   for lock in /run/foundation-*.lock; do [ ! -e "$lock" ] || flock --wait 300 "$lock" true || true; done
   if command -v docker >/dev/null; then clean_docker "$1"; fi
   clean_host
@@ -101,14 +102,19 @@ clean() { # OWNER
   rm -f "$mark"
 }
 
+remove_containers() { # OWNER
+  docker ps --all --quiet --filter "label=foundation.owner=$1" | xargs -r docker rm --force --volumes >/dev/null
+}
+
 clean_docker() { # OWNER
   local ours=(--quiet --filter "label=foundation.owner=$1")
-  docker ps --all "${ours[@]}" | xargs -r docker rm --force --volumes >/dev/null
+  remove_containers "$1"
+  docker image ls --quiet foundation/backup | sort -u | xargs -r docker image rm --force >/dev/null
   docker volume ls "${ours[@]}" | xargs -r docker volume rm --force >/dev/null
   docker network ls "${ours[@]}" | xargs -r docker network rm >/dev/null
 }
 
-# What host.sh has set up. Docker, its images and the user's membership in its group stay.
+# What host.sh has set up. Docker, images that were pulled and the user's membership in its group stay.
 clean_host() {
   local unit=/etc/systemd/system/foundation-git-gc command dropin=/etc/systemd/system/docker.service.d/foundation.conf
   systemctl disable --quiet --now foundation-git-gc.timer 2>/dev/null || true

@@ -141,7 +141,7 @@ async function giveBack({ shell, host, record, options: { target } }: Drilling):
   shell.notice(`drill: cleaning up ${target.address}`);
   try {
     await host.clean();
-    record.passed("cleaning up", from, "containers, networks, volumes, files, units; images stay");
+    record.passed("cleaning up", from, "containers, networks, volumes, files, units; pulled images stay");
   } catch (error) {
     record.leftBehind(from, error as Error);
     shell.notice(`warning: ${(error as Error).message}\nhint: ${removal(target)}`);

@@ -63,8 +63,8 @@ describe.skipIf(!permitted)("the scratch host", () => {
       $PWD/firewall.sh
       scratch clean ${OWNER}; scratch clean ${OWNER}
       find /etc /run /usr/local /var/lib -name '*foundation*' -o -name daemon.json
-      ls /run; iptables -S; grep -v '^docker ps --all --filter' /run/asked`,
-      { "ps --all --quiet": "c1\\nc2\\n", "volume ls": "v1\\n", "network ls": "n1\\nn2\\n" },
+      ls /run; iptables -S; grep -v '^docker ps --all' /run/asked`,
+      { "ps --all --quiet": "c1\\nc2\\n", "image ls": "i1\\ni1\\n", "volume ls": "v1\\n", "network ls": "n1\\nn2\\n" },
     );
     expect([code, stderr]).toEqual([0, ""]);
     const ours = `--quiet --filter label=foundation.owner=${OWNER}`;
@@ -75,8 +75,10 @@ scratch-host
 -P FORWARD ACCEPT
 -P OUTPUT ACCEPT
 -N DOCKER-USER
-docker ps --all ${ours}
 docker rm --force --volumes c1 c2
+docker rm --force --volumes c1 c2
+docker image ls --quiet foundation/backup
+docker image rm --force i1
 docker volume ls ${ours}
 docker volume rm --force v1
 docker network ls ${ours}
