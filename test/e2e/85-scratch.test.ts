@@ -1,15 +1,29 @@
+import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Commit } from "../../backup/commit.ts";
 import type { DrillReport } from "../../backup/drill-record.ts";
+import { stackEnvironment } from "../../sandbox/deployment.ts";
 import { prepareMachines } from "../../sandbox/images.ts";
 import { containerOf, volumeOf } from "../../sandbox/vm/machine.ts";
 import { ensureVms } from "../../sandbox/vms.ts";
 import { sshArguments, type SshTarget } from "../../ssh-target.ts";
 import { committed, onOffsite } from "./backup-job.ts";
-import { createTestRig, type Ended, files, foundation, must, onVm, readConfig, run, sandbox } from "./rig.ts";
+import {
+  createTestRig,
+  type Ended,
+  files,
+  foundation,
+  must,
+  onVm,
+  paths,
+  readConfig,
+  run,
+  sandbox,
+  until,
+} from "./rig.ts";
 
 // The whole foundation brought back on a third VM while the first one serves, and taken away again.
 
@@ -48,16 +62,17 @@ async function lookAtProduction(): Promise<string> {
 
 const onScratch = (command: string): Promise<string> => must(["ssh", ...sshArguments(target), command]);
 
-/** What is there of a foundation; nothing, but for images. */
+/** What is there of a foundation; nothing, but for images. The rig's VMs come with a unit that leads to its registry. */
 const leftOnScratch = () =>
   onScratch(`if command -v docker >/dev/null; then docker ps -aq; docker volume ls -q; docker network ls -q -f type=custom; fi
-    find /etc /run /usr/local /var/lib -xdev -name '*foundation*' -not -path '/var/lib/docker/*' 2>/dev/null
+    find /etc /run /usr/local /var/lib -xdev -name '*foundation*' -not -name '*foundation-registry*' -not -path '/var/lib/docker/*' 2>/dev/null
     ls /etc/docker/daemon.json 2>/dev/null; iptables -S 2>/dev/null | grep FOUNDATION; true`);
 
-function drill(...args: string[]): Promise<Ended> {
-  const to = ["--to", `${target.user}@${target.address}:${String(target.port)}`, "--host-key", target.hostKey];
-  return foundation(["drill", "--from-scratch", ...to, "--embedded", ...args]);
-}
+const scratch = (): string[] => {
+  const to = `${target.user}@${target.address}:${String(target.port)}`;
+  return ["--from-scratch", "--to", to, "--host-key", target.hostKey, "--embedded"];
+};
+const drill = (...args: string[]): Promise<Ended> => foundation(["drill", ...scratch(), ...args]);
 const reportOf = ({ code, stdout, stderr }: Ended): DrillReport => {
   if (stdout === "") throw new Error(`exit ${String(code)}: ${stderr}`);
   return JSON.parse(stdout) as DrillReport;
@@ -119,6 +134,19 @@ describe("a drill from scratch", () => {
     } finally {
       await onOffsite(`cat ${BASE}/pack >${pack}; rm ${BASE}/pack`);
     }
+    expect(await leftOnScratch()).toBe("");
+    expect(await lookAtProduction()).toBe(production);
+  });
+
+  test("that is stopped in the middle of it gives the host back all the same", async () => {
+    const argv = ["cli/main.ts", "drill", ...scratch(), "--stack", "sandbox", "--config-file", files.config];
+    const env = { ...process.env, ...stackEnvironment({ paths, environment: process.env }) };
+    const child = spawn(process.execPath, argv, { cwd: paths.project, env, stdio: "ignore" });
+    const ended = new Promise<number | null>((resolve) => child.once("close", resolve));
+    const isThere = async () => (await onScratch("docker ps --format '{{.Names}}'")).includes("postgres");
+    await until("a store runs there", 120, isThere);
+    child.kill("SIGINT");
+    expect(await ended).toBe(130);
     expect(await leftOnScratch()).toBe("");
     expect(await lookAtProduction()).toBe(production);
   });
