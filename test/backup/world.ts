@@ -56,6 +56,8 @@ export class World {
   /** what the forge answers, by method; undefined where it does not answer */
   forge: Record<string, number> | undefined = { GET: 200, POST: 201, DELETE: 204 };
   tags: string[] = [];
+  /** rows by table, as a database counts them outside of a dump */
+  tables: Record<string, number> = {};
   /** objects that the database names */
   named: string[] = ["lfs/12/34/5678"];
   /** what is in the stores as the canary, besides objects and tags */
@@ -192,6 +194,7 @@ export class World {
     if (input.startsWith("SELECT layout"))
       return ok(`${(this.layouts.length > 1 ? this.layouts.shift() : this.layouts[0]) ?? ""}\n`);
     if (input.startsWith("SELECT lfs")) return ok(this.named.map((key) => `${key}\t3\t\n`).join(""));
+    if (input.startsWith("SELECT json_object_agg")) return ok(`${JSON.stringify(this.tables)}\n`);
     if (input.startsWith("SELECT run")) return ok(`${this.canaries.row}\n`);
     this.canaries.row = /INSERT INTO canary \(run\) VALUES \('([^']+)'\)/.exec(input)?.[1] ?? this.canaries.row;
     const file = /--file='([^']+)' '(\w+)'/.exec(input);
