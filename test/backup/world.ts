@@ -70,6 +70,8 @@ export class World {
   uploads: number[] = [];
   /** answers to the query for the layout, one after the other; the last one stays */
   layouts = ["a"];
+  /** how long each `restic backup` of a set would wait for a lock, where it would */
+  readonly lockWaits: (string | undefined)[] = [];
   /** what was given to restic as a marker */
   readonly markers: string[] = [];
   #ids = 0;
@@ -216,6 +218,7 @@ export class World {
     if (args[0] !== "backup") return ok();
     const isMarker = args.includes("--stdin");
     if (isMarker) this.markers.push(input);
+    else this.lockWaits.push(args.includes("--retry-lock") ? args[args.indexOf("--retry-lock") + 1] : undefined);
     const exitCode = isMarker ? 0 : (this.uploads.shift() ?? 0);
     const item =
       '{"message_type":"error","error":{"message":"no such file or directory"},"during":"archival","item":"/x/pack"}';
