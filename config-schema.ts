@@ -33,7 +33,7 @@ const offsite = z.strictObject({
 const repository = z.strictObject({
   repository: text("a restic repository")
     .refine((value) => !value.startsWith("sftp:"), {
-      error: "is an SFTP repository, and the backup job has no SSH client (docs/decisions.md, 19)",
+      error: "is an SFTP repository, and the backup job has no SSH client (docs/decisions.md, 20)",
       abort: true,
     })
     .regex(

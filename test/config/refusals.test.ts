@@ -83,7 +83,7 @@ describe("a repository elsewhere", () => {
   refuses([
     [
       repository({ repository: "sftp:backup@nas.example.org:/srv/foundation" }),
-      "offsite.repository: is an SFTP repository, and the backup job has no SSH client (docs/decisions.md, 19): " +
+      "offsite.repository: is an SFTP repository, and the backup job has no SSH client (docs/decisions.md, 20): " +
         "sftp:backup@nas.example.org:/srv/foundation",
       set,
     ],
