@@ -70,7 +70,11 @@ export interface RegisterRequest {
 export const STACK_TYPE = "pulumi:pulumi:Stack";
 
 /** The URN that the Pulumi engine would give: the types of all parents but the stack are part of it. */
-export function urnOf(project: string, stack: string, request: RegisterRequest): string {
+export function urnOf(
+  project: string,
+  stack: string,
+  request: Pick<RegisterRequest, "getParent" | "getType" | "getName">,
+): string {
   const parentType = request.getParent().split("::")[2] ?? "";
   const type = ["", STACK_TYPE].includes(parentType) ? request.getType() : `${parentType}$${request.getType()}`;
   return `urn:pulumi:${stack}::${project}::${type}::${request.getName()}`;

@@ -8,8 +8,8 @@ import { duration } from "../../components/service.ts";
 import { ENDPOINTS, gateway, NETWORKS, subnet, type NetworkName } from "../../components/topology.ts";
 import { asRoot, digest, script, SCRIPTS, type ScriptName, type Vm } from "../../components/vm.ts";
 import { readScripts } from "../../scripts.ts";
-import { record, type Recorded } from "../harness.ts";
-import { isCanonical } from "../program/rules/containers.ts";
+import { record, type Recorded } from "../../review/record.ts";
+import { isCanonical } from "../../review/policy/containers.ts";
 
 const scripts = Object.fromEntries(SCRIPTS.map((name) => [name, `${name} script\n`])) as Record<ScriptName, string>;
 const VM: Vm = {

@@ -1,6 +1,7 @@
-import { STACK_TYPE, type Recorded, type Recording } from "../harness.ts";
-import { label } from "./rules/rule.ts";
-import { STAGES } from "./rules/stages.ts";
+import type { Recorded, Recording } from "../../review/record.ts";
+import { STACK_TYPE } from "../../sandbox/engine/registration.ts";
+import { label } from "../../review/policy/rule.ts";
+import { STAGES } from "../../review/policy/stages.ts";
 
 /**
  * What one recording has and another has not, `+` and `-`, and which inputs and options of a resource differ.

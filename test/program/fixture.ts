@@ -6,8 +6,8 @@ import { join } from "node:path";
 import foundation from "../../index.ts";
 import { deriveSecrets, type DerivedSecrets } from "../../keys/derive.ts";
 import { createKeyFile, openKeyFile } from "../../keys/keyfile.ts";
-import { record, type Mode } from "../harness.ts";
-import { ofType, PASSWORD, REMOTE, type Run } from "./rules/rule.ts";
+import { record, type Mode } from "../../review/record.ts";
+import { ofType, PASSWORD, REMOTE, type Run } from "../../review/policy/rule.ts";
 
 export const PASSPHRASE = "hatbox-outlook-clover-vanish-jukebox-ripple-oversleep";
 export const HOST_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGVhIFhXeXUT/VhyvzD9sZQx3YTiRGvxVzGM7yCGUdWj";

@@ -14,7 +14,7 @@ import {
   VM_ID,
   type Fixture,
 } from "./fixture.ts";
-import { CONTAINER, label, nameOf, NETWORK, ofType, REMOTE, type Run } from "./rules/rule.ts";
+import { CONTAINER, label, nameOf, NETWORK, ofType, REMOTE, type Run } from "../../review/policy/rule.ts";
 
 let fixture: Fixture;
 let plain: Run;

@@ -7,7 +7,7 @@ import { parse } from "yaml";
 import { EXIT } from "../../errors.ts";
 import { sshFingerprint } from "../../outputs.ts";
 import foundation from "../../index.ts";
-import { record, type Mode } from "../harness.ts";
+import { record, type Mode } from "../../review/record.ts";
 import { CERTIFICATE, CONFIG, createFixture, HOST_KEY, OFFSITE, PASSPHRASE, type Fixture } from "./fixture.ts";
 
 let fixture: Fixture;

@@ -9,9 +9,9 @@ import { secretBreakages } from "./breakages/secrets.ts";
 import { storageBreakages } from "./breakages/storage.ts";
 import { vaultBreakages } from "./breakages/vault.ts";
 import { CONFIG, createFixture, generate, OFFSITE, PASSPHRASE, REPOSITORY, type Fixture } from "./fixture.ts";
-import { RULES } from "./rules.ts";
-import type { Run } from "./rules/rule.ts";
-import { encodings } from "./rules/secrets.ts";
+import { RULES } from "../../review/policy.ts";
+import type { Run } from "../../review/policy/rule.ts";
+import { encodings } from "../../review/policy/secrets.ts";
 
 const BREAKAGES: Breakages = {
   ...graphBreakages,

@@ -1,5 +1,5 @@
-import type { Recorded } from "../../harness.ts";
-import { label, type Run } from "../rules/rule.ts";
+import type { Recorded } from "../../../review/record.ts";
+import { label, type Run } from "../../../review/policy/rule.ts";
 
 type Mutable<T> = T extends readonly (infer Item)[]
   ? Mutable<Item>[]

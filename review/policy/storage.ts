@@ -1,4 +1,4 @@
-import { VOLUMES } from "../../../components/topology.ts";
+import { VOLUMES } from "../../components/topology.ts";
 import { CONTAINER, each, ofType, unlike, VOLUME, type Rule, type Run } from "./rule.ts";
 
 export const storageRules: Rule[] = [

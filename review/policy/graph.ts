@@ -1,4 +1,5 @@
-import { STACK_TYPE, type Recorded } from "../../harness.ts";
+import { STACK_TYPE } from "../../sandbox/engine/registration.ts";
+import type { Recorded } from "../record.ts";
 import {
   CONTAINER,
   DOCKER_PROVIDER,

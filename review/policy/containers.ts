@@ -1,4 +1,4 @@
-import type { Recorded } from "../../harness.ts";
+import type { Recorded } from "../record.ts";
 import { CONTAINER, each, IMAGE, LOCAL, nameOf, ofType, show, unlike, type Rule, type Run } from "./rule.ts";
 
 interface Healthcheck {

@@ -1,22 +1,23 @@
-import { Seed } from "../../../components/seed.ts";
-import { BackupImage } from "../../../components/backup-image.ts";
-import { Backup } from "../../../components/backup.ts";
-import { Caddy } from "../../../components/caddy.ts";
-import { CertificateAuthority } from "../../../components/certificate-authority.ts";
-import { Credentials } from "../../../components/credentials.ts";
-import { Forgejo } from "../../../components/forgejo.ts";
-import { Host } from "../../../components/host.ts";
-import { Images } from "../../../components/images.ts";
-import { Networks } from "../../../components/network.ts";
-import { Offsite } from "../../../components/offsite.ts";
-import { Postgres } from "../../../components/postgres.ts";
-import { Runner } from "../../../components/runner.ts";
-import { Rustfs } from "../../../components/rustfs.ts";
-import { VaultConfig } from "../../../components/vault-config.ts";
-import { Vault, VaultReady } from "../../../components/vault.ts";
-import { Volumes } from "../../../components/volumes.ts";
+import { Seed } from "../../components/seed.ts";
+import { BackupImage } from "../../components/backup-image.ts";
+import { Backup } from "../../components/backup.ts";
+import { Caddy } from "../../components/caddy.ts";
+import { CertificateAuthority } from "../../components/certificate-authority.ts";
+import { Credentials } from "../../components/credentials.ts";
+import { Forgejo } from "../../components/forgejo.ts";
+import { Host } from "../../components/host.ts";
+import { Images } from "../../components/images.ts";
+import { Networks } from "../../components/network.ts";
+import { Offsite } from "../../components/offsite.ts";
+import { Postgres } from "../../components/postgres.ts";
+import { Runner } from "../../components/runner.ts";
+import { Rustfs } from "../../components/rustfs.ts";
+import { VaultConfig } from "../../components/vault-config.ts";
+import { Vault, VaultReady } from "../../components/vault.ts";
+import { Volumes } from "../../components/volumes.ts";
 import { edges, label, type Rule, type Run } from "./rule.ts";
-import { STACK_TYPE, type Recorded } from "../../harness.ts";
+import { STACK_TYPE } from "../../sandbox/engine/registration.ts";
+import type { Recorded } from "../record.ts";
 
 const COMPONENTS = {
   Seed,

@@ -1,4 +1,4 @@
-import type { Recorded } from "../../harness.ts";
+import type { Recorded } from "../record.ts";
 import { CONTAINER, each, label, PASSWORD, REMOTE, unlike, VAULT_PROVIDER, type Rule, type Run } from "./rule.ts";
 
 /** Where secrets go: nowhere else may a secret be, and here nothing may be in clear. */

@@ -1,4 +1,5 @@
 import * as pulumi from "@pulumi/pulumi";
+import { STACK_TYPE, urnOf, type RegisterRequest } from "../sandbox/engine/registration.ts";
 
 /** One resource as the program registered it. */
 export interface Recorded {
@@ -58,11 +59,13 @@ interface Options {
   /** by full key, `foundation:domain` */
   readonly config?: Readonly<Record<string, unknown>>;
   readonly computed?: Computed;
+  /** `test` by default */
+  readonly stack?: string;
 }
 
 /** How the SDK writes a value that is not known before `up`. */
 export const UNKNOWN = "04da6b54-80e4-46f7-96ec-b56ff0331ba9";
-export const STACK_TYPE = "pulumi:pulumi:Stack";
+const PROJECT = "foundation";
 const SIGNATURE = "4dabf18193072939515e22adb298388d";
 const SECRET = "1b47061264138c4ac30d75fd1eb44270";
 
@@ -73,15 +76,13 @@ const SECRET = "1b47061264138c4ac30d75fd1eb44270";
  * @throws what the program throws
  */
 export async function record(program: () => Promise<unknown>, options: Options): Promise<Recording> {
-  const { mode, computed } = options;
+  const { mode, computed, stack = "test" } = options;
   const secretOutputs = new Map<string, readonly string[]>();
   await pulumi.runtime.setMocks(
     {
       newResource: ({ type, name, inputs }) => {
-        const state: Record<string, unknown> = {
-          ...inputs,
-          ...(mode === "preview" ? {} : computed?.(type, name, inputs)),
-        };
+        const given = inputs as Record<string, unknown>;
+        const state = { ...given, ...(mode === "preview" ? {} : computed?.(type, name, given)) };
         // The engine does this; the mocks forget about it.
         for (const key of secretOutputs.get(`${type} ${name}`) ?? []) {
           if (key in state) state[key] = pulumi.secret(state[key]);
@@ -91,18 +92,19 @@ export async function record(program: () => Promise<unknown>, options: Options):
       },
       call: () => ({}),
     },
-    "foundation",
-    "test",
+    PROJECT,
+    stack,
     mode !== "up",
   );
   const text = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
   const config = Object.entries(options.config ?? {}).map(([key, value]) => [key, text(value)]);
   pulumi.runtime.setAllConfig(Object.fromEntries(config) as Record<string, string>);
-  const recorder = new Recorder(secretOutputs);
+  const recorder = new Recorder(stack, secretOutputs);
   recorder.attach();
   const { stackTraceLimit } = Error;
   // The SDK takes a stack trace for every promise, and tests map each to its source: three quarters of the time.
   Error.stackTraceLimit = 0;
+  /* eslint-disable no-console -- where the SDK's warnings go */
   const warn = console.warn;
   console.warn = (warning: unknown) => void recorder.warnings.push(String(warning));
   // Kept from the SDK, which would reject every promise of the stack and not only the one that is awaited here.
@@ -120,6 +122,7 @@ export async function record(program: () => Promise<unknown>, options: Options):
     await pulumi.runtime.disconnect();
   } finally {
     console.warn = warn;
+    /* eslint-enable */
     Error.stackTraceLimit = stackTraceLimit;
   }
   if (failure) throw failure.error;
@@ -128,14 +131,29 @@ export async function record(program: () => Promise<unknown>, options: Options):
 
 type Draft = { -readonly [Key in keyof Recorded]: Recorded[Key] };
 
+type Callback = (error: unknown, response?: unknown) => void;
+
+/** A call of the SDK's resource monitor; the SDK does not type its wire messages. */
+type Call<Request> = (request: Request, callback: Callback) => unknown;
+
+interface Monitor {
+  newUrn(parent: string, type: string, name: string): string;
+  registerResource: Call<RegisterRequest>;
+  registerResourceOutputs: Call<{ getUrn(): string; getOutputs(): { toJavaScript(): unknown } | undefined }>;
+  invoke: Call<{ getTok(): string }>;
+  readResource: Call<{ getType(): string }>;
+}
+
 class Recorder {
   readonly warnings: string[] = [];
   readonly #resources = new Map<string, Draft>();
   readonly #duplicates: Draft[] = [];
   readonly #calls: string[] = [];
+  readonly #stack: string;
   readonly #secretOutputs: Map<string, readonly string[]>;
 
-  constructor(secretOutputs: Map<string, readonly string[]>) {
+  constructor(stack: string, secretOutputs: Map<string, readonly string[]>) {
+    this.#stack = stack;
     this.#secretOutputs = secretOutputs;
   }
 
@@ -152,44 +170,32 @@ class Recorder {
     };
   }
 
-  /* eslint-disable @typescript-eslint/no-explicit-any -- the SDK does not type its wire messages */
   /** Puts itself between the SDK and the mocks. */
   attach(): void {
-    const monitor = pulumi.runtime.getMonitor() as any;
-    const { registerResource, registerResourceOutputs, invoke, readResource } = monitor;
-    monitor.newUrn = urn;
-    monitor.registerResource = (request: any, callback: any) => {
+    const monitor = pulumi.runtime.getMonitor() as unknown as Monitor;
+    monitor.newUrn = (parent, type, name) =>
+      this.#urn({ getParent: () => parent, getType: () => type, getName: () => name });
+    monitor.registerResource = heard(monitor, monitor.registerResource, (request) => {
       this.#register(request);
-      return registerResource.call(monitor, request, callback);
-    };
-    monitor.registerResourceOutputs = (request: any, callback: any) => {
+    });
+    monitor.registerResourceOutputs = heard(monitor, monitor.registerResourceOutputs, (request) => {
       const resource = this.#resources.get(request.getUrn());
-      if (resource) resource.outputs = request.getOutputs()?.toJavaScript() ?? {};
-      return registerResourceOutputs.call(monitor, request, callback);
-    };
-    monitor.invoke = (request: any, callback: any) => {
-      this.#calls.push(request.getTok());
-      return invoke.call(monitor, request, callback);
-    };
-    monitor.readResource = (request: any, callback: any) => {
-      this.#calls.push(`read ${String(request.getType())}`);
-      return readResource.call(monitor, request, callback);
-    };
+      if (resource) resource.outputs = (request.getOutputs()?.toJavaScript() ?? {}) as Record<string, unknown>;
+    });
+    monitor.invoke = heard(monitor, monitor.invoke, (request) => this.#calls.push(request.getTok()));
+    monitor.readResource = heard(monitor, monitor.readResource, (request) =>
+      this.#calls.push(`read ${request.getType()}`),
+    );
   }
 
-  #register(request: any): void {
-    const [type, name, parent] = [request.getType(), request.getName(), request.getParent()] as [
-      string,
-      string,
-      string,
-    ];
+  #register(request: RegisterRequest): void {
     const secrets: string[] = [];
-    const properties = [...request.getPropertydependenciesMap().entries()] as [string, any][];
+    const properties = [...request.getPropertydependenciesMap().entries()];
     const resource: Draft = {
-      type,
-      name,
-      urn: urn(parent, type, name),
-      parent,
+      type: request.getType(),
+      name: request.getName(),
+      urn: this.#urn(request),
+      parent: request.getParent(),
       custom: request.getCustom(),
       // A reference is `URN::ID`, and a URN has three `::` of its own.
       provider: request.getProvider().split("::").slice(0, 4).join("::"),
@@ -199,28 +205,33 @@ class Recorder {
           .map(([key, value]): [string, string[]] => [key, value.getUrnsList().toSorted()])
           .filter(([, urns]) => urns.length > 0),
       ),
-      inputs: unwrap(request.getObject().toJavaScript(), "", secrets) as Record<string, unknown>,
+      inputs: unwrap(request.getObject()?.toJavaScript() ?? {}, "", secrets) as Record<string, unknown>,
       secrets,
       outputs: {},
-      protect: request.getProtect() ?? false,
-      retainOnDelete: request.getRetainondelete() ?? false,
+      protect: request.getProtect(),
+      retainOnDelete: request.getRetainondelete(),
       deleteBeforeReplace: request.getDeletebeforereplace(),
       replaceOnChanges: request.getReplaceonchangesList(),
       ignoreChanges: request.getIgnorechangesList(),
       additionalSecretOutputs: request.getAdditionalsecretoutputsList().toSorted(),
     };
-    this.#secretOutputs.set(`${type} ${name}`, resource.additionalSecretOutputs);
+    this.#secretOutputs.set(`${resource.type} ${resource.name}`, resource.additionalSecretOutputs);
     // The engine refuses a second resource of one URN; the mocks do not, so it is kept for a rule to find.
     if (this.#resources.has(resource.urn)) this.#duplicates.push(resource);
     else this.#resources.set(resource.urn, resource);
   }
-  /* eslint-enable */
+
+  #urn(request: Pick<RegisterRequest, "getParent" | "getType" | "getName">): string {
+    return urnOf(PROJECT, this.#stack, request);
+  }
 }
 
-function urn(parent: string, type: string, name: string): string {
-  const parentType = parent.split("::")[2] ?? "";
-  const qualified = ["", STACK_TYPE].includes(parentType) ? type : `${parentType}$${type}`;
-  return `urn:pulumi:test::foundation::${qualified}::${name}`;
+/** The call, of which the listener hears first. */
+function heard<Request>(monitor: Monitor, call: Call<Request>, listener: (request: Request) => void): Call<Request> {
+  return (request, callback) => {
+    listener(request);
+    return call.call(monitor, request, callback);
+  };
 }
 
 function unwrap(value: unknown, path: string, secrets: string[]): unknown {

@@ -1,4 +1,4 @@
-import type { Recorded, Recording } from "../../harness.ts";
+import type { Recorded, Recording } from "../record.ts";
 
 /** A recording and what must not be found in it. */
 export interface Run extends Recording {

@@ -3,7 +3,7 @@ import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import * as random from "@pulumi/random";
 import { expect, it } from "vitest";
-import { record, UNKNOWN, type Recorded, type Recording } from "./harness.ts";
+import { record, UNKNOWN, type Recorded, type Recording } from "../../review/record.ts";
 
 class Pair extends pulumi.ComponentResource {
   readonly inner: docker.Volume;

@@ -1,5 +1,5 @@
-import { NETWORKS, type NetworkName } from "../../../components/topology.ts";
-import type { Recorded } from "../../harness.ts";
+import { NETWORKS, type NetworkName } from "../../components/topology.ts";
+import type { Recorded } from "../record.ts";
 import { CONTAINER, each, label, NETWORK, ofType, reachable, show, unlike, type Rule, type Run } from "./rule.ts";
 
 interface Attachment {

@@ -1,4 +1,4 @@
-import type { Recorded } from "../../harness.ts";
+import type { Recorded } from "../record.ts";
 import {
   DOCKER_PROVIDER,
   each,
