@@ -38,6 +38,8 @@ const EXAMPLES: Record<string, string> = {
   "forge.adminEmail": "ops@example.org",
   "forge.organisation": "platform",
   "forge.sshPort": "2222",
+  "forge.repository": "foundation",
+  "forge.deployKey": '"$(cut -d" " -f1,2 ~/.ssh/deploy.pub)"',
   size: "s",
   backup: "--path foundation:backup.every 15m",
   "backup.every": "15m",

@@ -12,16 +12,18 @@ const address = text("a host name or an IPv4 address").refine(
   (value) => HOST_NAME.test(value) || IPV4.test(value) || /^[a-z0-9][a-z0-9-]*$/.test(value),
   "is not a host name or an IPv4 address",
 );
+const publicKey = (what: string): z.ZodString =>
+  text(what).regex(
+    /^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/]{60,}={0,2}$/,
+    `is not ${what} (type and base64, without a comment)`,
+  );
 const sshTarget = {
   address,
   user: text("a user name")
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/, "is not a user name")
     .default("root"),
   port: port.default(22),
-  hostKey: text("a public host key").regex(
-    /^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/]{60,}={0,2}$/,
-    "is not a public host key (type and base64, without a comment)",
-  ),
+  hostKey: publicKey("a public host key"),
 };
 const offsite = z.strictObject({
   ...sshTarget,
@@ -104,6 +106,10 @@ const schema = z.strictObject({
         "is a name that the forge reserves",
       ),
       sshPort: port.default(2222),
+      repository: forgeName
+        .refine((name) => !/\.(git|wiki|rss|atom)$/.test(name), "is a name that the forge reserves")
+        .default("foundation"),
+      deployKey: publicKey("a public SSH key").optional(),
     },
     "is not an object",
   ),

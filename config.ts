@@ -52,6 +52,10 @@ export interface Config {
     readonly adminEmail: string;
     readonly organisation: string;
     readonly sshPort: number;
+    /** name of the repository that `foundation up` keeps this project in; `none` where it is kept elsewhere */
+    readonly repository: string;
+    /** public key that may read that repository, without a comment */
+    readonly deployKey?: string | undefined;
   };
   readonly size: Size;
   readonly sizing: Sizing;

@@ -13,6 +13,7 @@ import { initCommand } from "./commands/init.ts";
 import { offsiteCommand } from "./commands/offsite.ts";
 import { passthroughCommand } from "./commands/passthrough.ts";
 import { preflightCommand } from "./commands/preflight.ts";
+import { repositoryCommand } from "./commands/repository.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { upCommand } from "./commands/up.ts";
 import { verifyCommand } from "./commands/verify.ts";
@@ -50,6 +51,7 @@ function createProgram(shell: Shell): Command {
     .addCommand(upCommand(shell))
     .addCommand(verifyCommand(shell))
     .addCommand(credsCommand(shell))
+    .addCommand(repositoryCommand(shell))
     .addCommand(backupCommand(shell))
     .addCommand(restoreCommand(shell))
     .addCommand(drillCommand(shell))

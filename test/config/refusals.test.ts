@@ -244,6 +244,16 @@ describe("wrong values", () =>
       ],
     ),
     [forge({ sshPort: "ssh" }), "forge.sshPort: is not a port number: ssh", "set --path foundation:forge.sshPort 2222"],
+    ...["egg.git", "egg.wiki"].map((repository): Refusal => [
+      forge({ repository }),
+      `forge.repository: is a name that the forge reserves: ${repository}`,
+      "set --path foundation:forge.repository foundation",
+    ]),
+    [
+      forge({ deployKey: `${HOST_KEY} flux` }),
+      `forge.deployKey: is not a public SSH key (type and base64, without a comment): ${HOST_KEY} flux`,
+      `set --path foundation:forge.deployKey "$(cut -d" " -f1,2 ~/.ssh/deploy.pub)"`,
+    ],
     [{ size: "xl" }, "size: is not one of: s, m, l: xl", "set foundation:size s"],
     ...["15", "m", "15 m", "1d"].map((every): Refusal => [
       { backup: { every } },
