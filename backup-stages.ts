@@ -3,6 +3,7 @@ import { jobSourcesHash } from "./backup-sources.ts";
 import { BackupImage } from "./components/backup-image.ts";
 import { backupPlan } from "./components/backup-plan.ts";
 import { Backup } from "./components/backup.ts";
+import { consumersBackup } from "./components/consumers.ts";
 import { Caddy } from "./components/caddy.ts";
 import type { CertificateAuthority } from "./components/certificate-authority.ts";
 import type { Credentials } from "./components/credentials.ts";
@@ -65,9 +66,10 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
     : undefined;
   const repository = isHost ? (offsite as Offsite).repository : foreignRepository(target);
 
+  const sources = [...SOURCES, consumersBackup(config.consumers)];
   const plan = pulumi.all([vmId, repository.keyHint]).apply(([id, keyHint]) => {
     const about = { owner: vm.ownerId, vmId: id, everyMinutes };
-    return backupPlan({ ...about, offsite: { ...repository, keyHint }, sources: SOURCES });
+    return backupPlan({ ...about, offsite: { ...repository, keyHint }, sources });
   });
   const common = { vm, image, plan, offsite: repository, resticPassword: keys.restic.password, credentials };
   return {
@@ -80,7 +82,7 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
       ),
     /** stage 7, once there is something to back up */
     backup: (...services: pulumi.Resource[]): Backup => {
-      const databases = SOURCES.flatMap((source) => source.databases ?? []).map(({ name }) => name);
+      const databases = sources.flatMap((source) => source.databases ?? []).map(({ name }) => name);
       const own = { volume, sources: volumes, databases, appRole: keys.vaultAppRole("backup") };
       return new Backup("backup", { ...common, ...own, ...config.sizing.backup }, after(...services));
     },

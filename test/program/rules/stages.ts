@@ -2,6 +2,9 @@ import { Seed } from "../../../components/seed.ts";
 import { BackupImage } from "../../../components/backup-image.ts";
 import { Backup } from "../../../components/backup.ts";
 import { Caddy } from "../../../components/caddy.ts";
+import { ConsumerCredentials } from "../../../components/consumer-credentials.ts";
+import { Consumers } from "../../../components/consumers.ts";
+import { ConsumerSecrets } from "../../../components/consumer-secrets.ts";
 import { CertificateAuthority } from "../../../components/certificate-authority.ts";
 import { Credentials } from "../../../components/credentials.ts";
 import { Forgejo } from "../../../components/forgejo.ts";
@@ -19,6 +22,9 @@ import { edges, label, type Rule, type Run } from "./rule.ts";
 import { STACK_TYPE, type Recorded } from "../../harness.ts";
 
 const COMPONENTS = {
+  ConsumerCredentials,
+  Consumers,
+  ConsumerSecrets,
   Seed,
   BackupImage,
   Backup,
@@ -86,7 +92,7 @@ function forward(run: Run): string[] {
 
 /** Design rule 5: with Vault sealed, everything else is deployed and boots. */
 function waitingForVault(run: Run): string[] {
-  const needsVault = ["foundation:index:VaultReady", "foundation:index:VaultConfig"];
+  const needsVault = ["VaultReady", "VaultConfig", "ConsumerSecrets"].map((name) => `foundation:index:${name}`);
   const inVault = (resource: Recorded | undefined): boolean => needsVault.includes(staged(run, resource)?.type ?? "");
   const byUrn = new Map(run.resources.map((resource) => [resource.urn, resource]));
   return run.resources
