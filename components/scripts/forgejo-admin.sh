@@ -42,7 +42,10 @@ remove_former_consumers() { # ROBOT:ORGANISATION...
   while read -r robot organisation; do
     case " $* " in *" $robot:$organisation "*) continue ;; esac
     call GET "/orgs/$organisation"
-    [ "$status" = 404 ] || remove_hooks "$organisation"
+    if [ "$status" != 404 ]; then
+      remove_hooks "$organisation"
+      expect 204 404 -- DELETE "/orgs/$organisation/members/$robot"
+    fi
     expect 204 -- DELETE "/admin/users/$robot?purge=false"
     echo "removed $robot"
   done < <(forgejo admin user list | awk -v at="@$CONSUMERS" 'NR > 1 && index($3, at) { sub(at, "", $3); print $2, $3 }')
