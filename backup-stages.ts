@@ -3,6 +3,7 @@ import { jobSourcesHash } from "./backup-sources.ts";
 import { BackupImage } from "./components/backup-image.ts";
 import { backupPlan } from "./components/backup-plan.ts";
 import { Backup } from "./components/backup.ts";
+import { consumersBackup } from "./components/consumers.ts";
 import { Caddy } from "./components/caddy.ts";
 import type { CertificateAuthority } from "./components/certificate-authority.ts";
 import type { Credentials } from "./components/credentials.ts";
@@ -70,10 +71,11 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
     ? (offsite?.repository ?? lentRepository(target, { ...keys, ca: ca.rootCertificate }, drill))
     : foreignRepository(target);
 
+  const sources = [...SOURCES, consumersBackup(config.consumers)];
   const plan = pulumi.all([vmId, repository.keyHint]).apply(([id, keyHint]) => {
     const about = { owner: vm.ownerId, vmId: id, everyMinutes };
     const readOnly = drill === undefined ? undefined : true;
-    return backupPlan({ ...about, offsite: { ...repository, keyHint }, readOnly, sources: SOURCES });
+    return backupPlan({ ...about, offsite: { ...repository, keyHint }, readOnly, sources });
   });
   const common = { vm, image, plan, offsite: repository, resticPassword: keys.restic.password, credentials };
   return {
@@ -87,7 +89,7 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
     /** stage 7, once there is something to back up; not of a drill */
     backup: (...services: pulumi.Resource[]): void => {
       if (drill !== undefined) return;
-      const databases = SOURCES.flatMap((source) => source.databases ?? []).map(({ name }) => name);
+      const databases = sources.flatMap((source) => source.databases ?? []).map(({ name }) => name);
       const own = { volume, sources: volumes, databases, appRole: keys.vaultAppRole("backup") };
       new Backup("backup", { ...common, ...own, ...config.sizing.backup }, after(...services));
     },

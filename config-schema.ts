@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { consumersSchema } from "./config-consumers.ts";
 import { IMAGES, type ImageName } from "./images.ts";
 
 const port = z
@@ -69,7 +70,7 @@ const imageReference = text("an image reference").regex(
 );
 
 // Names that Forgejo keeps for its own routes; it refuses them only when the admin is created, long after `up` began.
-const RESERVED_FORGE_NAMES = ["admin", "api", "assets", "explore", "ghost", "org", "repo", "user", "v2"];
+export const RESERVED_FORGE_NAMES = ["admin", "api", "assets", "explore", "ghost", "org", "repo", "user", "v2"];
 
 /** Shape of the `foundation:*` configuration: keys, types, defaults. What two values say together is judged in config.ts. */
 const schema = z.strictObject({
@@ -135,6 +136,7 @@ const schema = z.strictObject({
   registryMirror: text("a registry address")
     .regex(/^[a-z0-9][a-z0-9.-]*(:\d+)?(\/[a-z0-9._/-]+)?$/, "is not a registry address (host:port/path, no scheme)")
     .optional(),
+  consumers: consumersSchema,
   runner: z.strictObject({ enabled: flag.default(false) }, "is not an object").default({ enabled: false }),
   subnet: text("a private IPv4 /16")
     .regex(/^(10\.(25[0-5]|2[0-4]\d|1?\d?\d)|172\.(1[6-9]|2\d|3[01])|192\.168)\.0\.0\/16$/, "is not a private IPv4 /16")

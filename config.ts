@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { completeConsumers, judgeConsumers, type Consumer } from "./config-consumers.ts";
 import { describeIssue, removal, setting, type Problem } from "./config-problems.ts";
-import { schemaFor, type Parsed } from "./config-schema.ts";
+import { RESERVED_FORGE_NAMES, schemaFor, type Parsed } from "./config-schema.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { IMAGES, type ImageName } from "./images.ts";
 import { passphraseFrom } from "./keys/passphrase.ts";
@@ -65,6 +66,8 @@ export interface Config {
   /** full references `repo:tag@sha256:…`, after overrides and mirror */
   readonly images: Readonly<Record<ImageName, string>>;
   readonly runner: { readonly enabled: boolean };
+  /** tenants: what each is granted */
+  readonly consumers: readonly Consumer[];
   /** IPv4 /16 from which the Docker networks get their subnets, without the last two octets: `172.30` */
   readonly subnetPrefix: string;
   /** directory of the key and share files, relative to the project directory */
@@ -151,6 +154,7 @@ function contradictions(config: Parsed): Problem[] {
     if (address.startsWith(prefix))
       refuse("subnet", `has ${address} in it`, "pulumi config set foundation:subnet 10.213.0.0/16");
   for (const what of drillContradictions(config)) refuse("drill", what, removal("drill"));
+  judgeConsumers(config.consumers, { forge, reservedForgeNames: RESERVED_FORGE_NAMES }, refuse);
   const minutes = toMinutes(config.backup.every);
   if (minutes < 5 || minutes > 24 * 60) refuse("backup.every", `is not between 5m and 24h: ${config.backup.every}`);
   return problems;
@@ -191,13 +195,14 @@ function complete(config: Parsed): Config {
       config.images[name as ImageName] ?? (config.registryMirror ? mirrored(pin, config.registryMirror) : pin),
     ]),
   ) as Record<ImageName, string>;
-  const { sites: _sites, subnet, backup, offsite, registryMirror: _mirror, ...rest } = config;
+  const { sites: _sites, subnet, backup, offsite, consumers, registryMirror: _mirror, ...rest } = config;
   return {
     ...rest,
     sites: siteNames(config),
     sizing: SIZES[config.size],
     backup: { everyMinutes: toMinutes(backup.every) },
     offsite: completeOffsite(offsite),
+    consumers: completeConsumers(consumers, toBytes),
     images,
     subnetPrefix: subnet.split(".").slice(0, 2).join("."),
   };

@@ -16,6 +16,7 @@ import { SERVICE_VOLUMES } from "./components/topology.ts";
 import { dockerProvider, SCRIPTS, type Vm } from "./components/vm.ts";
 import { Volumes } from "./components/volumes.ts";
 import { readInputs } from "./config.ts";
+import { consumerStages } from "./consumer-stages.ts";
 import { deriveSecrets } from "./keys/derive.ts";
 import { openKeyFile } from "./keys/keyfile.ts";
 import { offsiteWarning } from "./offsite-warning.ts";
@@ -48,6 +49,7 @@ async function foundation(): Promise<Record<string, unknown>> {
   const image = new Images("images", serviceImages, after(host)).pulled;
   const ca = new CertificateAuthority("certificate-authority", caKeys);
   const credentials = new Credentials("credentials").values;
+  const tenants = consumerStages({ config, vm, appRole });
 
   // 2 stores
   const postgresArgs = {
@@ -56,9 +58,10 @@ async function foundation(): Promise<Record<string, unknown>> {
     limits: sizing.postgres,
     credentials,
     withBackup,
+    consumers: tenants.databases,
   };
   const postgres = new Postgres("postgres", { vm, ...postgresArgs }, after(...networks.of("postgres")));
-  const rustfsData = { image: image.rustfs, volume: volumes["rustfs-data"], withBackup };
+  const rustfsData = { image: image.rustfs, volume: volumes["rustfs-data"], withBackup, consumers: tenants.buckets };
   const rustfs = new Rustfs(
     "rustfs",
     { vm, ...rustfsData, ...sizing.rustfs, credentials },
@@ -73,13 +76,15 @@ async function foundation(): Promise<Record<string, unknown>> {
   const seeded = stages ? [stages.seed(postgres, rustfs, ...networks.of("backup"))] : [];
 
   // 4 Vault opened and filled
-  const readyArgs = { stack, keyDirectory, container: vault.container, readers: Object.keys(READERS) };
+  const readers = [...Object.keys(READERS), ...tenants.vaultRoles];
+  const readyArgs = { stack, keyDirectory, container: vault.container, readers };
   const ready = new VaultReady("vault-ready", { vm, ...readyArgs }, after(vault, ...seeded));
   const secrets = mirroredSecrets(config, keys, credentials, host.vmId);
-  new VaultConfig("vault-config", { tunnelPort: vaultTunnelPort, appRole, secrets }, { dependsOn: [ready] });
+  const vaultConfigArgs = { tunnelPort: vaultTunnelPort, appRole, secrets };
+  const vaultConfig = new VaultConfig("vault-config", vaultConfigArgs, { dependsOn: [ready] });
 
   // 5 forge
-  const forgeData = { image: image.forgejo, volume: volumes["forgejo-data"], withBackup };
+  const forgeData = { image: image.forgejo, volume: volumes["forgejo-data"], withBackup, ...tenants.forge };
   const forgeArgs = { ...forgeData, limits: sizing.forgejo, forge, sites, credentials, keys: forgeKeys };
   const forgejo = new Forgejo(
     "forgejo",
@@ -87,11 +92,12 @@ async function foundation(): Promise<Record<string, unknown>> {
     after(postgres, rustfs, ...seeded, ...networks.of("forgejo")),
   );
 
-  // 6 web server
+  // 6 web server, consumers
   const site = { sites, tls: config.tls, landing: landing(config, keys), withRunner: config.runner.enabled };
   const caddyData = { image: image.caddy, volume: volumes["caddy-data"] };
   const caddyArgs = { ...caddyData, ...sizing.caddy, ca, intermediateKeyPem: caKeys.intermediateKeyPem };
   const caddy = new Caddy("caddy", { vm, ...caddyArgs, ...site }, after(forgejo, ...networks.of("caddy")));
+  tenants.admit(credentials["forgejo-admin-password"], vaultConfig, after(forgejo));
 
   // 7 backup, runner
   stages?.backup(postgres, rustfs, vault, forgejo, caddy, ...networks.of("backup"));

@@ -6,6 +6,7 @@ import manifest from "../package.json" with { type: "json" };
 import { EXIT, UserError } from "../errors.ts";
 import { backupImageCommand } from "./commands/backup-image.ts";
 import { backupCommand } from "./commands/backup.ts";
+import { consumerCommand } from "./commands/consumer.ts";
 import { credsCommand } from "./commands/creds.ts";
 import { drCommand } from "./commands/dr.ts";
 import { drillCommand } from "./commands/drill.ts";
@@ -52,6 +53,7 @@ function createProgram(shell: Shell): Command {
     .addCommand(verifyCommand(shell))
     .addCommand(credsCommand(shell))
     .addCommand(repositoryCommand(shell))
+    .addCommand(consumerCommand(shell))
     .addCommand(backupCommand(shell))
     .addCommand(restoreCommand(shell))
     .addCommand(drillCommand(shell))

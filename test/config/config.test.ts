@@ -32,6 +32,7 @@ describe("an accepted configuration", () => {
       backup: { everyMinutes: 15 },
       seed: "auto",
       images: IMAGES,
+      consumers: [],
       runner: { enabled: false },
       subnetPrefix: "172.30",
       keyDirectory: "keys/stacks",

@@ -25,6 +25,29 @@ export const REPOSITORY = {
   },
 };
 
+/** Tenants: one with everything, one with nothing that has to be asked for. */
+export const CONSUMERS = {
+  consumers: [
+    {
+      name: "cluster",
+      organisation: "clusters",
+      access: "read",
+      repositories: ["fleet", "infra"],
+      buckets: [{ name: "velero", quota: "50G" }, { name: "loki" }],
+      database: true,
+      secrets: ["consumers/cluster/app/*", "consumers/cluster/sops"],
+      webhooks: [
+        { url: "https://flux.example.com/hook/1", events: ["push", "create"], repository: "fleet" },
+        { url: "https://git.example.org/api/x", events: ["package"] },
+      ],
+      rotation: 2,
+    },
+    { name: "ci-team" },
+  ],
+};
+/** of the consumers' accounts at the forge */
+export const TOKEN = "0123456789abcdef0123456789abcdef01234567";
+
 /** A real certificate, valid until 2126, in place of those that the tls provider would compute. */
 export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBujCCAWGgAwIBAgIUOKqIDhY/mBpvlCR2EyL8nOeFxvcwCgYIKoZIzj0EAwIw
@@ -88,7 +111,7 @@ export async function createFixture(): Promise<Fixture> {
       );
       return {
         ...recording,
-        knownSecrets: [PASSPHRASE, ...bucketSecrets, ...derivedSecrets(derived), ...credentials],
+        knownSecrets: [PASSPHRASE, TOKEN, ...bucketSecrets, ...derivedSecrets(derived), ...credentials],
       };
     },
     remove: () => rmSync(directory, { recursive: true }),
@@ -110,6 +133,7 @@ function computed(type: string, name: string, generated: Record<string, string>)
     case "tls:index/certRequest:CertRequest":
       return { certRequestPem: "-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n" };
     case REMOTE:
+      if (/^consumer-.*-token$/.test(name)) return { stdout: `${TOKEN}\n`, stderr: "" };
       if (name === "vm-id") return { stdout: VM_ID, stderr: "" };
       return name === "offsite-server" ? { stdout: `${KEY_ID}\n`, stderr: "" } : {};
     default:
@@ -126,7 +150,17 @@ function forms(name: string, value: string): string[] {
 }
 
 function derivedSecrets(derived: DerivedSecrets): string[] {
-  const roles = ["pulumi", "operator", "forgejo", "postgres", "rustfs", "ci", "backup"];
+  const roles = [
+    "pulumi",
+    "operator",
+    "forgejo",
+    "postgres",
+    "rustfs",
+    "ci",
+    "backup",
+    "consumer-cluster--2",
+    "consumer-ci-team",
+  ];
   return [
     derived.forgejo.secretKey,
     derived.forgejo.sshHostKeys.ed25519.privateKeyPem,
