@@ -12,7 +12,6 @@ import { Images, type PulledImage } from "./components/images.ts";
 import { Offsite } from "./components/offsite.ts";
 import { foreignRepository } from "./components/repository.ts";
 import { Postgres } from "./components/postgres.ts";
-import { Runner } from "./components/runner.ts";
 import { Rustfs } from "./components/rustfs.ts";
 import { Seed } from "./components/seed.ts";
 import type { SERVICE_VOLUMES } from "./components/topology.ts";
@@ -23,7 +22,7 @@ import type { Config } from "./config.ts";
 import type { DerivedSecrets } from "./keys/derive.ts";
 
 /** Everything that has state, and what of it is backed up. */
-export const SOURCES = [Postgres, Rustfs, Vault, Forgejo, Caddy, Runner, Backup].map(({ backup }) => backup);
+export const SOURCES = [Postgres, Rustfs, Vault, Forgejo, Caddy, Backup].map(({ backup }) => backup);
 
 interface StagesArgs {
   readonly config: Config;

@@ -17,6 +17,7 @@ export const SCRIPTS = [
   "postgres-database",
   "postgres-reader",
   "postgres-superuser",
+  "runner-rootless",
   "s3-bucket",
   "seed",
 ] as const;
