@@ -58,7 +58,7 @@ const containers = {
 };
 
 export default defineConfig(
-  { ignores: ["node_modules/", ".cache/", ".state/"] },
+  { ignores: ["actions/", "node_modules/", ".cache/", ".state/"] },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   tseslint.configs.recommendedTypeChecked,
   {

@@ -1,4 +1,5 @@
 import type * as pulumi from "@pulumi/pulumi";
+import { actionsStream, readActions } from "./actions.ts";
 import type { CertificateAuthority } from "./components/certificate-authority.ts";
 import type { Credentials } from "./components/credentials.ts";
 import { Images } from "./components/images.ts";
@@ -30,5 +31,6 @@ export function runnerStage(
   const isRootless = runner.isolation === "rootless";
   const jobImage = isRootless ? new Images("job-image", { job: images.job }, pulled).pulled.job : undefined;
   const about = { image, jobImage, limits: sizing.runner, forge, sites, caCertificate: ca.rootCertificate };
-  new Runner("runner", { vm, ...about, credentials }, ready);
+  const actions = actionsStream(readActions());
+  new Runner("runner", { vm, ...about, actions, credentials }, ready);
 }

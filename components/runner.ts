@@ -22,9 +22,11 @@ interface RunnerArgs {
   /** the runner's own, and those of a job */
   readonly limits: { readonly memoryMiB: number; readonly job: JobLimits };
   readonly sites: Readonly<Record<"home" | "git" | "vault" | "s3", string>>;
-  readonly forge: { readonly organisation: string };
+  readonly forge: { readonly admin: string; readonly organisation: string };
+  /** the actions that the forge is to have, as `git fast-import` reads them */
+  readonly actions: string;
   readonly caCertificate: pulumi.Input<string>;
-  readonly credentials: Readonly<Record<"runner-secret", pulumi.Input<string>>>;
+  readonly credentials: Readonly<Record<"runner-secret" | "forgejo-admin-password", pulumi.Input<string>>>;
 }
 
 /**
@@ -50,6 +52,17 @@ export class Runner extends pulumi.ComponentResource {
         args: jobImage ? [] : [args.forge.organisation],
         stdin: pulumi.interpolate`${secret}\n`,
         timeoutSeconds: 60,
+      },
+      parent,
+    );
+    script(
+      `${name}-actions`,
+      vm,
+      {
+        script: "forgejo-actions",
+        args: [args.forge.admin],
+        stdin: pulumi.interpolate`${args.credentials["forgejo-admin-password"]}\n${args.actions}`,
+        timeoutSeconds: 120,
       },
       parent,
     );

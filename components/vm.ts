@@ -7,6 +7,7 @@ import { sshOptions, type SshTarget } from "../ssh-target.ts";
 /** Scripts of components/scripts that run on the VM, by file name. */
 export const SCRIPTS = [
   "firewall",
+  "forgejo-actions",
   "forgejo-admin",
   "forgejo-gc",
   "forgejo-runner",

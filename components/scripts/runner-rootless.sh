@@ -48,6 +48,8 @@ apt() { # ARGUMENT...
 create_user() {
   id "$user" >/dev/null 2>&1 ||
     useradd --system --user-group --home-dir "$disk" --no-create-home --shell /usr/sbin/nologin "$user"
+  # systemd knows groups by number only where they have a name.
+  getent group "$runner_group" >/dev/null || groupadd --gid "$runner_group" foundation-runner-socket
   grep -q "^$user:$first_id:" /etc/subuid || usermod --add-subuids "$first_id-$last_id" "$user"
   grep -q "^$user:$first_id:" /etc/subgid || usermod --add-subgids "$first_id-$last_id" "$user"
 }
@@ -59,8 +61,7 @@ create_disk() { # MIB
   install -d -m 0755 "$disk"
   size=$(stat -c %s "$disk.img" 2>/dev/null || echo 0)
   [ "$size" -lt "$wanted" ] || return 0
-  systemctl stop foundation-runner.service 2>/dev/null || true
-  ! mountpoint -q "$disk" || umount "$disk"
+  systemctl stop foundation-runner.socket foundation-runner.service foundation-runner-disk.service 2>/dev/null || true
   truncate -s "$wanted" "$disk.img"
   chmod 0600 "$disk.img"
   if [ "$size" = 0 ]; then
@@ -102,6 +103,16 @@ runroot = "/run/foundation-runner-engine/containers"
 CONF
 }
 
+# What serves the names inside a job's network is started through a session of the user, which has none: then from here.
+configure_session() {
+  replace "$home/systemd-run" <<'RUN'
+#!/bin/sh
+while [ "${1#-}" != "$1" ]; do shift; done
+exec "$@"
+RUN
+  chmod 0755 "$home/systemd-run"
+}
+
 configure_service() { # MEMORY_MIB CPU_PERCENT PROCESSES
   replace "$unit.socket" <<UNIT
 [Unit]
@@ -117,11 +128,22 @@ SocketMode=0660
 [Install]
 WantedBy=sockets.target
 UNIT
+  # A service of its own: what one that has private mounts mounts, even as root, is gone with it.
+  replace "$unit-disk.service" <<UNIT
+[Unit]
+Description=Disk and firewall of the containers for jobs of Actions
+
+[Service]
+Type=oneshot
+RemainAfterExit=yes
+ExecStart=/usr/local/lib/foundation/runner-rootless prepare
+ExecStop=/usr/bin/umount $disk
+UNIT
   replace "$unit.service" <<UNIT
 [Unit]
 Description=Containers for jobs of Actions, without root
-Requires=foundation-runner.socket
-After=foundation-runner.socket network-online.target
+Requires=foundation-runner.socket foundation-runner-disk.service
+After=foundation-runner.socket foundation-runner-disk.service network-online.target
 
 [Service]
 User=$user
@@ -132,7 +154,7 @@ RuntimeDirectory=foundation-runner-engine
 RuntimeDirectoryMode=0700
 BindReadOnlyPaths=$home/hosts:/etc/hosts
 InaccessiblePaths=-/run/docker.sock -/var/lib/docker -/etc/foundation -/root -/home
-ExecStartPre=+/usr/local/lib/foundation/runner-rootless prepare
+BindReadOnlyPaths=$home/systemd-run:/usr/bin/systemd-run
 ExecStart=/usr/bin/podman system service --time=0
 Restart=always
 RestartSec=1
@@ -153,12 +175,13 @@ prepare() {
   [ ! -e /dev/net/tun ] || chmod 0666 /dev/net/tun
   modprobe --quiet loop 2>/dev/null || true
   if ! mountpoint -q "$disk"; then
-    free=$(losetup --find) || fail 9 "no loop device for the disk of the jobs" \
+    free=$(losetup --find | cut -d' ' -f1) || fail 9 "no loop device for the disk of the jobs" \
       "pulumi config set --path foundation:runner.isolation container"
     # Where no udev makes them.
     [ -e "$free" ] || mknod -m 0660 "$free" b 7 "${free#/dev/loop}"
     mount -o loop,nosuid,nodev "$disk.img" "$disk"
   fi
+  install -d -o "$user" -g "$user" "$disk/.config"
   /usr/local/lib/foundation/firewall
 }
 
@@ -174,22 +197,22 @@ configure_names() { # DOOR SITE...
 }
 
 engine() { # ARGUMENT...; podman of the jobs, which its service answers for
-  CONTAINER_HOST=unix:///run/foundation-runner/podman.sock podman --remote "$@"
+  CONTAINER_HOST=unix:///run/foundation-runner/podman.sock timeout 300 podman --remote "$@"
 }
 
 start_service() {
-  local files=("$unit.service" "$unit.socket" "$settings" "$home/storage.conf" "$home/hosts" /usr/local/lib/foundation/firewall)
+  local files=("$unit.service" "$unit-disk.service" "$unit.socket" "$settings" "$home/storage.conf" "$home/hosts" /usr/local/lib/foundation/firewall)
   if ! sha256sum --status -c /var/lib/foundation/runner.sha256 2>/dev/null; then
     systemctl daemon-reload
     systemctl enable --quiet foundation-runner.socket
     systemctl reset-failed foundation-runner.service foundation-runner.socket 2>/dev/null || true
-    systemctl stop foundation-runner.service
-    systemctl restart foundation-runner.socket
+    systemctl stop foundation-runner.socket foundation-runner.service foundation-runner-disk.service
+    systemctl start foundation-runner.socket
     systemctl start foundation-runner.service
     sha256sum "${files[@]}" >/var/lib/foundation/runner.sha256
   fi
   systemctl is-active --quiet foundation-runner.socket || systemctl start foundation-runner.socket
-  engine version >/dev/null || fail 9 "the containers of the jobs do not start" \
+  CONTAINER_HOST=unix:///run/foundation-runner/podman.sock timeout 30 podman --remote version >/dev/null || fail 9 "the containers of the jobs do not start" \
     "on the VM: journalctl -u foundation-runner -n 30; or without: pulumi config set --path foundation:runner.isolation container"
 }
 
@@ -207,12 +230,15 @@ store_image() { # IMAGE STORED_AS
 
 main() {
   if [ "$1" = prepare ]; then prepare; return; fi
-  local memory=$1 cpu=$2 processes=$3 size=$4 image=$5 stored=$6
+  local memory=$1 cpu=$2 processes=$3 size=$4 image=$5 stored=$6 certificate
+  # All of it now: the programs below would take it for theirs.
+  certificate=$(cat)
   install_packages
   create_user
   create_disk "$size"
-  { cat /etc/ssl/certs/ca-certificates.crt; cat; } | replace "$home/ca.crt"
+  { cat /etc/ssl/certs/ca-certificates.crt; printf '%s\n' "$certificate"; } | replace "$home/ca.crt"
   configure_engine "$((processes / 2))"
+  configure_session
   configure_service "$memory" "$cpu" "$processes"
   configure_names "${@:7}"
   start_service

@@ -200,6 +200,7 @@ describe("a change of the configuration changes what it is about and nothing els
       "runner on",
       { runner: { enabled: true } },
       [
+        "+ Command runner-actions",
         "+ Command runner-files",
         "+ Command runner-isolation",
         "+ Command runner-registration",
@@ -216,6 +217,7 @@ describe("a change of the configuration changes what it is about and nothing els
       "runner on, jobs in its own container",
       { runner: { enabled: true, isolation: "container" } },
       [
+        "+ Command runner-actions",
         "+ Command runner-files",
         "+ Command runner-registration",
         "+ Container runner",
@@ -493,6 +495,7 @@ it("command lines hold the user's sudo, arguments and nothing secret", async () 
     "postgres-database-forgejo": `sudo -n timeout 60 ${lock("postgres-database")} ${script}/postgres-database forgejo`,
     "postgres-files": `sudo -n timeout 60 ${lock("install-files")} ${script}/install-files postgres 999:999`,
     "postgres-superuser": `sudo -n timeout 60 ${lock("postgres-superuser")} ${script}/postgres-superuser`,
+    "runner-actions": `sudo -n timeout 120 ${lock("forgejo-actions")} ${script}/forgejo-actions operator`,
     "runner-files": `sudo -n timeout 60 ${lock("install-files")} ${script}/install-files runner 10013:10013`,
     "runner-registration": `sudo -n timeout 60 ${lock("forgejo-runner")} ${script}/forgejo-runner`,
     "runner-isolation": `sudo -n timeout 900 ${lock("runner-rootless")} ${script}/runner-rootless 1024 100 1024 6144 ${IMAGES.job} localhost/foundation-job:be40f6a87b9b2221 172.30.13.254 example.org git.example.org vault.example.org s3.example.org`,
