@@ -13,7 +13,6 @@ import { Images, type PulledImage } from "./components/images.ts";
 import { Offsite, repositoryUrl } from "./components/offsite.ts";
 import { foreignRepository, type Repository } from "./components/repository.ts";
 import { Postgres } from "./components/postgres.ts";
-import { Runner } from "./components/runner.ts";
 import { Rustfs } from "./components/rustfs.ts";
 import { Seed } from "./components/seed.ts";
 import type { SERVICE_VOLUMES } from "./components/topology.ts";
@@ -24,7 +23,7 @@ import type { Config, Drill, Offsite as OffsiteHost } from "./config.ts";
 import type { DerivedSecrets } from "./keys/derive.ts";
 
 /** Everything that has state, and what of it is backed up. */
-export const SOURCES = [Postgres, Rustfs, Vault, Forgejo, Caddy, Runner, Backup].map(({ backup }) => backup);
+export const SOURCES = [Postgres, Rustfs, Vault, Forgejo, Caddy, Backup].map(({ backup }) => backup);
 
 interface StagesArgs {
   readonly config: Config;

@@ -71,6 +71,7 @@ const EXAMPLES: Record<string, string> = {
   registryMirror: "registry.example.org:5000",
   runner: "--path foundation:runner.enabled false",
   "runner.enabled": "false",
+  "runner.isolation": "rootless",
   subnet: "172.30.0.0/16",
   keyDirectory: "keys/stacks",
   vaultTunnelPort: "18200",

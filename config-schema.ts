@@ -137,7 +137,15 @@ const schema = z.strictObject({
     .regex(/^[a-z0-9][a-z0-9.-]*(:\d+)?(\/[a-z0-9._/-]+)?$/, "is not a registry address (host:port/path, no scheme)")
     .optional(),
   consumers: consumersSchema,
-  runner: z.strictObject({ enabled: flag.default(false) }, "is not an object").default({ enabled: false }),
+  runner: z
+    .strictObject(
+      {
+        enabled: flag.default(false),
+        isolation: z.enum(["rootless", "container"], "is not one of: rootless, container").default("rootless"),
+      },
+      "is not an object",
+    )
+    .default({ enabled: false, isolation: "rootless" }),
   subnet: text("a private IPv4 /16")
     .regex(/^(10\.(25[0-5]|2[0-4]\d|1?\d?\d)|172\.(1[6-9]|2\d|3[01])|192\.168)\.0\.0\/16$/, "is not a private IPv4 /16")
     .default("172.30.0.0/16"),

@@ -23,6 +23,9 @@ export type Tls =
   | { readonly mode: "acme"; readonly email: string; readonly directory: string }
   | { readonly mode: "files"; readonly certificate: string; readonly key: string };
 
+/** Where jobs run: in rootless containers under a user of their own, or in the runner's own container. */
+export type Isolation = "rootless" | "container";
+
 /** The second host, on which the backups are kept. */
 export interface Offsite extends SshTarget {
   /** TCP port of the REST server */
@@ -65,7 +68,7 @@ export interface Config {
   readonly seed: string;
   /** full references `repo:tag@sha256:…`, after overrides and mirror */
   readonly images: Readonly<Record<ImageName, string>>;
-  readonly runner: { readonly enabled: boolean };
+  readonly runner: { readonly enabled: boolean; readonly isolation: Isolation };
   /** tenants: what each is granted */
   readonly consumers: readonly Consumer[];
   /** IPv4 /16 from which the Docker networks get their subnets, without the last two octets: `172.30` */

@@ -8,7 +8,6 @@ import { Host } from "./components/host.ts";
 import { Images } from "./components/images.ts";
 import { Networks } from "./components/network.ts";
 import { Postgres } from "./components/postgres.ts";
-import { Runner } from "./components/runner.ts";
 import { Rustfs } from "./components/rustfs.ts";
 import { READERS, VaultConfig } from "./components/vault-config.ts";
 import { Vault, VaultReady } from "./components/vault.ts";
@@ -22,6 +21,7 @@ import { openKeyFile } from "./keys/keyfile.ts";
 import { offsiteWarning } from "./offsite-warning.ts";
 import { landing, mirroredSecrets, stackOutputs, urls } from "./outputs.ts";
 import { withReadableErrors } from "./run-error.ts";
+import { runnerStage } from "./runner-stage.ts";
 import { readScripts } from "./scripts.ts";
 import { openVaultTunnel } from "./tunnel.ts";
 
@@ -38,7 +38,14 @@ async function foundation(): Promise<Record<string, unknown>> {
   const withBackup = config.offsite !== "none";
   const warning = offsiteWarning(config);
   if (warning !== undefined) await pulumi.log.warn(warning);
-  const { runner: runnerImage, restic: _restic, restServer: _restServer, node: _node, ...serviceImages } = images;
+  const {
+    runner: _runner,
+    job: _job,
+    restic: _restic,
+    restServer: _restServer,
+    node: _node,
+    ...serviceImages
+  } = images;
 
   // 0 host
   const host = new Host("host", { vm, forgeSshPort: forge.sshPort, minimum: sizing.host });
@@ -101,12 +108,7 @@ async function foundation(): Promise<Record<string, unknown>> {
 
   // 7 backup, runner
   stages?.backup(postgres, rustfs, vault, forgejo, caddy, ...networks.of("backup"));
-  if (config.runner.enabled) {
-    const image = new Images("runner-image", { runner: runnerImage }, after(host)).pulled.runner;
-    const volume = new Volumes("runner-volumes", vm, ["runner-data"], after(host)).created["runner-data"];
-    const runnerArgs = { image, volume, ...sizing.runner, forge, site: sites.git, caCertificate: ca.rootCertificate };
-    new Runner("runner", { vm, ...runnerArgs, credentials }, after(forgejo, caddy, ...networks.of("runner")));
-  }
+  runnerStage({ config, vm, ca, credentials }, after(host), after(forgejo, caddy, ...networks.of("runner")));
 
   return stackOutputs(config, keys, ca.rootCertificate);
 }

@@ -7,6 +7,7 @@ import { sshOptions, type SshTarget } from "../ssh-target.ts";
 /** Scripts of components/scripts that run on the VM, by file name. */
 export const SCRIPTS = [
   "firewall",
+  "forgejo-actions",
   "forgejo-admin",
   "forgejo-api",
   "forgejo-consumer",
@@ -20,6 +21,7 @@ export const SCRIPTS = [
   "postgres-database",
   "postgres-reader",
   "postgres-superuser",
+  "runner-rootless",
   "s3-api",
   "s3-bucket",
   "s3-consumer",

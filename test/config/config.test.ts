@@ -33,7 +33,7 @@ describe("an accepted configuration", () => {
       seed: "auto",
       images: IMAGES,
       consumers: [],
-      runner: { enabled: false },
+      runner: { enabled: false, isolation: "rootless" },
       subnetPrefix: "172.30",
       keyDirectory: "keys/stacks",
       vaultTunnelPort: 18200,
@@ -68,7 +68,7 @@ describe("an accepted configuration", () => {
       backup: { every: "24h" },
       images: { caddy: `127.0.0.1:5000/caddy:2@${DIGEST}` },
       registryMirror: "mirror.test:5000/proxy",
-      runner: { enabled: true },
+      runner: { enabled: true, isolation: "container" },
       subnet: "10.0.0.0/16",
       keyDirectory: "/var/keys of mine",
       vaultTunnelPort: 18201,
@@ -94,7 +94,7 @@ describe("an accepted configuration", () => {
       seed: "2026-01-31T12:00:00Z",
       sizing: SIZES.l,
       backup: { everyMinutes: 1440 },
-      runner: { enabled: true },
+      runner: { enabled: true, isolation: "container" },
       subnetPrefix: "10.0",
       keyDirectory: "/var/keys of mine",
       vaultTunnelPort: 18201,
@@ -117,7 +117,10 @@ describe("an accepted configuration", () => {
       runner: { enabled: true },
       vaultTunnelPort: 18201,
     });
-    expect(parseConfig({ ...VALID, runner: { enabled: "false" } }).runner).toEqual({ enabled: false });
+    expect(parseConfig({ ...VALID, runner: { enabled: "false" } }).runner).toEqual({
+      enabled: false,
+      isolation: "rootless",
+    });
   });
 
   it("asks Let's Encrypt unless told otherwise", () => {
@@ -208,6 +211,7 @@ describe("images", () => {
       rustfs: `127.0.0.1:5000/proxy/rustfs/rustfs${suffix(IMAGES.rustfs)}`,
       vault: `127.0.0.1:5000/proxy/hashicorp/vault${suffix(IMAGES.vault)}`,
       forgejo: `127.0.0.1:5000/proxy/forgejo/forgejo${suffix(IMAGES.forgejo)}`,
+      job: `127.0.0.1:5000/proxy/library/node${suffix(IMAGES.job)}`,
       runner: `127.0.0.1:5000/proxy/forgejo/runner${suffix(IMAGES.runner)}`,
       caddy: `127.0.0.1:5000/proxy/library/caddy${suffix(IMAGES.caddy)}`,
       restic: `127.0.0.1:5000/proxy/restic/restic${suffix(IMAGES.restic)}`,

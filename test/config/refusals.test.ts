@@ -277,6 +277,11 @@ describe("wrong values", () =>
       `runner.enabled: is not true or false: ${String(enabled)}`,
       "set --path foundation:runner.enabled false",
     ]),
+    [
+      { runner: { enabled: true, isolation: "docker" } },
+      "runner.isolation: is not one of: rootless, container: docker",
+      "set --path foundation:runner.isolation rootless",
+    ],
     ...["8.8.0.0/16", "172.32.0.0/16", "172.30.0.0/24", "172.30.1.0/16", "10.256.0.0/16"].map((subnet): Refusal => [
       { subnet },
       `subnet: is not a private IPv4 /16: ${subnet}`,
