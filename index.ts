@@ -38,14 +38,7 @@ async function foundation(): Promise<Record<string, unknown>> {
   const withBackup = config.offsite !== "none";
   const warning = offsiteWarning(config);
   if (warning !== undefined) await pulumi.log.warn(warning);
-  const {
-    runner: _runner,
-    job: _job,
-    restic: _restic,
-    restServer: _restServer,
-    node: _node,
-    ...serviceImages
-  } = images;
+  const { runner: _runner, job: _job, restic: _restic, restServer: _server, node: _node, ...serviceImages } = images;
 
   // 0 host
   const host = new Host("host", { vm, forgeSshPort: forge.sshPort, minimum: sizing.host });
