@@ -14,6 +14,7 @@ import { offsiteCommand } from "./commands/offsite.ts";
 import { passthroughCommand } from "./commands/passthrough.ts";
 import { preflightCommand } from "./commands/preflight.ts";
 import { restoreCommand } from "./commands/restore.ts";
+import { reviewCommand } from "./commands/review.ts";
 import { upCommand } from "./commands/up.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { createAccompany, createAttach, createPipe, createRun } from "./exec.ts";
@@ -47,6 +48,7 @@ function createProgram(shell: Shell): Command {
     .addHelpText("after", EXIT_STATUS)
     .addCommand(initCommand(shell))
     .addCommand(preflightCommand(shell))
+    .addCommand(reviewCommand(shell))
     .addCommand(upCommand(shell))
     .addCommand(verifyCommand(shell))
     .addCommand(credsCommand(shell))
