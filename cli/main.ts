@@ -17,6 +17,7 @@ import { restoreCommand } from "./commands/restore.ts";
 import { reviewCommand } from "./commands/review.ts";
 import { upCommand } from "./commands/up.ts";
 import { verifyCommand } from "./commands/verify.ts";
+import { whyCommand } from "./commands/why.ts";
 import { createAccompany, createAttach, createPipe, createRun } from "./exec.ts";
 import type { Shell } from "./shell.ts";
 
@@ -51,6 +52,7 @@ function createProgram(shell: Shell): Command {
     .addCommand(reviewCommand(shell))
     .addCommand(upCommand(shell))
     .addCommand(verifyCommand(shell))
+    .addCommand(whyCommand(shell))
     .addCommand(credsCommand(shell))
     .addCommand(backupCommand(shell))
     .addCommand(restoreCommand(shell))
