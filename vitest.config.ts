@@ -3,7 +3,7 @@ import { PROGRAM_TESTS } from "./test/programs.ts";
 
 // They replace a module of Node's or set the environment for everything in their worker, so they get one of their own.
 const ALONE = [
-  "test/review/record.test.ts",
+  "test/review/**/*.test.ts",
   "test/keys/atomic-file.test.ts",
   "test/program/**/*.test.ts",
   "test/tunnel.test.ts",

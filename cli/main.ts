@@ -16,8 +16,10 @@ import { passthroughCommand } from "./commands/passthrough.ts";
 import { preflightCommand } from "./commands/preflight.ts";
 import { repositoryCommand } from "./commands/repository.ts";
 import { restoreCommand } from "./commands/restore.ts";
+import { reviewCommand } from "./commands/review.ts";
 import { upCommand } from "./commands/up.ts";
 import { verifyCommand } from "./commands/verify.ts";
+import { whyCommand } from "./commands/why.ts";
 import { createAccompany, createAttach, createPipe, createRun } from "./exec.ts";
 import type { Shell } from "./shell.ts";
 
@@ -49,8 +51,10 @@ function createProgram(shell: Shell): Command {
     .addHelpText("after", EXIT_STATUS)
     .addCommand(initCommand(shell))
     .addCommand(preflightCommand(shell))
+    .addCommand(reviewCommand(shell))
     .addCommand(upCommand(shell))
     .addCommand(verifyCommand(shell))
+    .addCommand(whyCommand(shell))
     .addCommand(credsCommand(shell))
     .addCommand(repositoryCommand(shell))
     .addCommand(consumerCommand(shell))

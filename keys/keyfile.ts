@@ -46,6 +46,25 @@ export async function createKeyFile(args: {
   await requireStrongPassphrase(passphrase);
   const masterKey = randomBytes(MASTER_KEY_BYTES);
   const recoveryKey = randomBytes(MASTER_KEY_BYTES);
+  const text = await sealKeyFile({ stack, masterKey, recoveryKey, passphrase, scryptCost });
+  await createOnly(path, text);
+  return { recoveryKey: formatRecoveryKey(recoveryKey) };
+}
+
+/**
+ * Text of the key file of a master key that is there already.
+ *
+ * @param masterKey 32 bytes; everything of the foundation comes from them
+ * @param scryptCost scrypt's N
+ */
+export async function sealKeyFile(args: {
+  stack: string;
+  masterKey: Buffer;
+  recoveryKey: Buffer;
+  passphrase: Buffer;
+  scryptCost: number;
+}): Promise<string> {
+  const { stack, masterKey, recoveryKey, passphrase, scryptCost } = args;
   const body: KeyFileBody = {
     version: KEY_FILE_VERSION,
     stack,
@@ -55,8 +74,7 @@ export async function createKeyFile(args: {
       { slot: 1, kind: "recovery", sealed: sealSecret(recoveryKey, recoveryContext(stack), masterKey) },
     ],
   };
-  await createOnly(path, serialiseDocument(body, macKey(masterKey)));
-  return { recoveryKey: formatRecoveryKey(recoveryKey) };
+  return serialiseDocument(body, macKey(masterKey));
 }
 
 /**

@@ -9,6 +9,7 @@ export const PROGRAM_TESTS = [
   "test/cli/drill/from-scratch.test.ts",
   "test/cli/repository/repository.test.ts",
   "test/cli/restore/restore.test.ts",
+  "test/cli/review/command.test.ts",
   "test/cli/up/up.test.ts",
   "test/unseal-helper/breakglass-program.test.ts",
   "test/unseal-helper/doctor.test.ts",

@@ -82,8 +82,9 @@ export const networkRules: Rule[] = [
   }),
   { name: "ports: each taken once", check: taken },
   each("ports: published through a network that can publish", [CONTAINER], (container) => {
-    const kinds = attachments(container).map(({ name }) => NETWORKS[name as NetworkName].kind);
-    if (ports(container).length === 0 || kinds.some((kind) => kind !== "internal")) return [];
+    const canPublish = ({ name }: Attachment): boolean =>
+      name in NETWORKS && NETWORKS[name as NetworkName].kind !== "internal";
+    if (ports(container).length === 0 || attachments(container).some(canPublish)) return [];
     return ["publishes ports and has only internal networks"];
   }),
 ];

@@ -20,6 +20,9 @@ export const IMAGE = "docker:index/remoteImage:RemoteImage";
 export const REMOTE = "command:remote:Command";
 export const LOCAL = "command:local:Command";
 export const PASSWORD = "random:index/randomPassword:RandomPassword";
+export const POLICY = "vault:index/policy:Policy";
+export const ROLE = "vault:generic/endpoint:Endpoint";
+export const KV = "vault:kv/secretV2:SecretV2";
 export const DOCKER_PROVIDER = "pulumi:providers:docker";
 export const VAULT_PROVIDER = "pulumi:providers:vault";
 

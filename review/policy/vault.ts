@@ -1,8 +1,4 @@
-import { each, ofType, show, unlike, VAULT_PROVIDER, type Rule } from "./rule.ts";
-
-const POLICY = "vault:index/policy:Policy";
-const ROLE = "vault:generic/endpoint:Endpoint";
-const KV = "vault:kv/secretV2:SecretV2";
+import { each, KV, ofType, POLICY, ROLE, show, unlike, VAULT_PROVIDER, type Rule } from "./rule.ts";
 
 /** The one thing that anybody may write: the mark of a backup. */
 const CANARY = "foundation/data/backup/canary";
@@ -81,7 +77,8 @@ function isAppRole(authLogin: string): boolean {
   return path === "auth/approle/login" && show(Object.keys(parameters ?? {})) === show(["role_id", "secret_id"]);
 }
 
-function statements(policy: string): [string, string[]][] {
+/** Path and capabilities of each statement of a policy. */
+export function statements(policy: string): [string, string[]][] {
   return [...policy.matchAll(/path "([^"]*)" \{\s*capabilities = (\[[^\]]*\])\s*\}/g)].map(([, path, capabilities]) => [
     path ?? "",
     JSON.parse(capabilities ?? "[]") as string[],

@@ -3,7 +3,7 @@ import { EXIT } from "../../errors.ts";
 import { foundation } from "./foundation.ts";
 
 const OWN = [
-  ...["init", "preflight", "up", "verify", "creds", "repository"],
+  ...["init", "preflight", "review", "up", "verify", "why", "creds", "repository", "consumer"],
   ...["backup", "restore", "drill", "dr", "offsite"],
 ];
 

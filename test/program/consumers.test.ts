@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { differences } from "./differences.ts";
-import { CONSUMERS, createFixture, generate, OFFSITE, TOKEN, type Fixture } from "./fixture.ts";
+import { generate, TOKEN } from "../../review/placeholders.ts";
+import { CONSUMERS, createFixture, OFFSITE, type Fixture } from "./fixture.ts";
 import { ofType, REMOTE, type Run } from "../../review/policy/rule.ts";
 
 let fixture: Fixture;

@@ -3,17 +3,8 @@ import { stringify } from "yaml";
 import { SERVICE_VOLUMES } from "../../components/topology.ts";
 import { IMAGES } from "../../images.ts";
 import { differences, tree } from "./differences.ts";
-import {
-  CERTIFICATE,
-  CONFIG,
-  createFixture,
-  HOST_KEY,
-  KEY_ID,
-  OFFSITE,
-  REPOSITORY,
-  VM_ID,
-  type Fixture,
-} from "./fixture.ts";
+import { CONFIG, createFixture, HOST_KEY, OFFSITE, REPOSITORY, type Fixture } from "./fixture.ts";
+import { CERTIFICATE, KEY_ID, VM_ID } from "../../review/placeholders.ts";
 import { CONTAINER, label, nameOf, NETWORK, ofType, REMOTE, type Run } from "../../review/policy/rule.ts";
 
 let fixture: Fixture;

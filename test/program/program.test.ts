@@ -8,7 +8,8 @@ import { EXIT } from "../../errors.ts";
 import { sshFingerprint } from "../../outputs.ts";
 import foundation from "../../index.ts";
 import { record, type Mode } from "../../review/record.ts";
-import { CERTIFICATE, CONFIG, createFixture, HOST_KEY, OFFSITE, PASSPHRASE, type Fixture } from "./fixture.ts";
+import { CERTIFICATE } from "../../review/placeholders.ts";
+import { CONFIG, createFixture, HOST_KEY, OFFSITE, PASSPHRASE, type Fixture } from "./fixture.ts";
 
 let fixture: Fixture;
 beforeAll(async () => {

@@ -8,16 +8,8 @@ import { seedBreakages } from "./breakages/seed.ts";
 import { secretBreakages } from "./breakages/secrets.ts";
 import { storageBreakages } from "./breakages/storage.ts";
 import { vaultBreakages } from "./breakages/vault.ts";
-import {
-  CONFIG,
-  CONSUMERS,
-  createFixture,
-  generate,
-  OFFSITE,
-  PASSPHRASE,
-  REPOSITORY,
-  type Fixture,
-} from "./fixture.ts";
+import { generate } from "../../review/placeholders.ts";
+import { CONFIG, CONSUMERS, createFixture, OFFSITE, PASSPHRASE, REPOSITORY, type Fixture } from "./fixture.ts";
 import { RULES } from "../../review/policy.ts";
 import type { Run } from "../../review/policy/rule.ts";
 import { encodings } from "../../review/policy/secrets.ts";
@@ -101,7 +93,7 @@ describe("the secrets that are looked for", () => {
       PASSPHRASE,
       fixture.derived.fileFingerprintKey.toString("hex"),
       // The unseal helper hands these to Vault.
-      ...["operator", "forgejo", "postgres", "rustfs", "ci"].map((role) => fixture.derived.vaultAppRole(role).secretId),
+      ...["ci", "forgejo", "operator", "postgres", "rustfs"].map((role) => fixture.derived.vaultAppRole(role).secretId),
       // Only hashes of these are ever written.
       generate("forgejo-lfs-secret"),
       generate("forgejo-oauth-secret"),

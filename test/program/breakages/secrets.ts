@@ -1,4 +1,5 @@
-import { generate, PASSPHRASE } from "../fixture.ts";
+import { generate } from "../../../review/placeholders.ts";
+import { PASSPHRASE } from "../fixture.ts";
 import type { Breakages } from "./graph-copy.ts";
 
 const FORGEJO = "Container forgejo";

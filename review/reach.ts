@@ -1,0 +1,191 @@
+import { ENDPOINTS } from "../components/topology.ts";
+import { networksOf } from "./interruptions.ts";
+import type { KnownSecret } from "./known-secrets.ts";
+import { CONTAINER, KV, ofType, POLICY, REMOTE, ROLE } from "./policy/rule.ts";
+import { encodings } from "./policy/secrets.ts";
+import { statements } from "./policy/vault.ts";
+import { filesOf } from "./properties.ts";
+import type { Recorded, Recording } from "./record.ts";
+
+/** That one thing reaches another. Things are `service:`, `consumer:`, `vault:`, `bucket:`, `port:`, or outside. */
+export interface Link {
+  readonly from: string;
+  readonly to: string;
+  /** `file app.ini`, `policy operator`, `network postgres-forgejo` */
+  readonly how: string;
+}
+
+/** What a consumer was granted outside of Vault, where the graph does not show whom a grant is for. */
+export interface DeclaredReader {
+  readonly name: string;
+  readonly buckets: readonly string[];
+}
+
+/** What the links are found in. */
+export interface Evidence {
+  readonly recording: Recording;
+  readonly secrets: readonly KnownSecret[];
+  readonly declared: readonly DeclaredReader[];
+}
+
+/** Everything that reaches something, as the graph shows it. @param paths further secrets in Vault to look at */
+export function links(evidence: Evidence, paths: readonly string[] = []): Link[] {
+  return [
+    ...ports(evidence.recording),
+    ...networks(evidence.recording),
+    ...files(evidence),
+    ...policies(evidence.recording, paths),
+    ...buckets(evidence),
+  ];
+}
+
+const commandsOf = (run: Recording): { name: string; command: string; stdin: string }[] =>
+  ofType(run, REMOTE).map(({ name, inputs }) => ({
+    name,
+    command: String(inputs.create),
+    stdin: typeof inputs.stdin === "string" ? inputs.stdin : "",
+  }));
+
+/** Secrets that the program writes to Vault: path with the store's name, and values by key. */
+function mirrored(run: Recording): { path: string; values: Record<string, unknown> }[] {
+  return ofType(run, KV).map(({ inputs }) => ({
+    path: `${String(inputs.mount)}/${String(inputs.name)}`,
+    values: JSON.parse(String(inputs.dataJson)) as Record<string, unknown>,
+  }));
+}
+
+function ports(run: Recording): Link[] {
+  return ofType(run, CONTAINER).flatMap(({ name, inputs }) =>
+    ((inputs.ports ?? []) as { ip: string; external: number; protocol: string }[]).flatMap(
+      ({ ip, external, protocol }) => [
+        {
+          from: ip === "0.0.0.0" ? "everybody" : "who is on the VM",
+          to: `port:${external}`,
+          how: `${protocol}, ${ip}`,
+        },
+        { from: `port:${external}`, to: `service:${name}`, how: `published, ${protocol}` },
+      ],
+    ),
+  );
+}
+
+/** Two services on one network reach each other; those that listen do so at a port. */
+function networks(run: Recording): Link[] {
+  const containers = ofType(run, CONTAINER);
+  return containers.flatMap((one) => {
+    const endpoint = Object.values<string>(ENDPOINTS).find((each) => each.startsWith(`${one.name}:`));
+    const port = endpoint === undefined ? undefined : `port:${endpoint.split(":")[1] ?? ""}`;
+    const inside = port === undefined ? [] : [{ from: port, to: `service:${one.name}`, how: "inside the networks" }];
+    const others = containers.flatMap((other) => {
+      const shared = other === one ? [] : networksOf(other).filter((name) => networksOf(one).includes(name));
+      const to = [`service:${one.name}`, ...(port === undefined ? [] : [port])];
+      return shared.flatMap((name) =>
+        to.map((target) => ({ from: `service:${other.name}`, to: target, how: `network ${name}` })),
+      );
+    });
+    return [...inside, ...others];
+  });
+}
+
+/** A delivered file of a service in which a secret is found. */
+interface Found {
+  readonly service: string;
+  readonly file: string;
+}
+
+/** Where a secret is, in files of services: a placeholder is found by its value, whatever it was written into. */
+function whereIs(run: Recording, forms: readonly string[]): Found[] {
+  const needles = forms.flatMap(encodings);
+  return ofType(run, CONTAINER).flatMap((container) =>
+    Object.entries(deliveredTo(run, container))
+      .filter(([, content]) => needles.some((needle) => content.includes(needle)))
+      .map(([file]) => ({ service: container.name, file })),
+  );
+}
+
+/** Content by name of the files that are mounted into a container. */
+function deliveredTo(run: Recording, { inputs }: Recorded): Record<string, string> {
+  const sources = ((inputs.mounts ?? []) as { source: string }[]).map(({ source }) => source);
+  const delivered = commandsOf(run).filter(({ command }) => {
+    const [, name] = /\/install-files (\S+)/.exec(command) ?? [];
+    return name !== undefined && sources.includes(`/etc/foundation/${name}`);
+  });
+  return Object.assign({}, ...delivered.map(({ stdin }) => filesOf(stdin) ?? {})) as Record<string, string>;
+}
+
+/** Services that have a secret of Vault's as a file, so that they start without Vault. */
+function files({ recording, secrets }: Evidence): Link[] {
+  return mirrored(recording).flatMap(({ path, values }) =>
+    Object.entries(values).flatMap(([key, value]) => {
+      // Names and addresses are in Vault too, and say nothing about who has the secret beside them.
+      const known = secrets.find(({ forms }) => forms.includes(String(value)));
+      const found = known === undefined ? [] : whereIs(recording, known.forms);
+      return found.map(({ service, file }) => ({
+        from: `service:${service}`,
+        to: `vault:${path}`,
+        how: `${key} in file ${file}`,
+      }));
+    }),
+  );
+}
+
+/** Whoever has an AppRole and what its policies let it do; a role of a service's name is that service's. */
+function policies(run: Recording, paths: readonly string[]): Link[] {
+  const texts = new Map(ofType(run, POLICY).map(({ inputs }) => [String(inputs.name), String(inputs.policy)]));
+  const all = [...new Set([...mirrored(run).map(({ path }) => path), ...subtrees([...texts.values()]), ...paths])];
+  return ofType(run, ROLE).flatMap(({ inputs }) => {
+    const role = String(inputs.path).split("/").at(-1) ?? "";
+    const granted = (JSON.parse(String(inputs.dataJson)) as { token_policies?: string[] }).token_policies ?? [];
+    return granted.flatMap((policy) =>
+      all.flatMap((path) => {
+        const can = statements(texts.get(policy) ?? "").filter(([pattern]) => covers(pattern, dataPath(path)));
+        const verbs = [...new Set(can.flatMap(([, capabilities]) => capabilities))];
+        const how = `AppRole ${role}, policy ${policy}: ${verbs.join(", ")}`;
+        return verbs.length > 0 ? [{ from: reader(run, role), to: `vault:${path}`, how }] : [];
+      }),
+    );
+  });
+}
+
+/** Whole parts of the store that policies name: `foundation/ci/*`. */
+function subtrees(texts: readonly string[]): string[] {
+  const patterns = texts.flatMap((text) => statements(text).map(([pattern]) => pattern));
+  return patterns
+    .filter((pattern) => /^[^/]+\/data\/.*\*$/.test(pattern))
+    .map((pattern) => pattern.replace("/data/", "/"));
+}
+
+const reader = (run: Recording, name: string): string =>
+  `${ofType(run, CONTAINER).some((container) => container.name === name) ? "service" : "consumer"}:${name}`;
+
+/** `foundation/forgejo/admin` is `foundation/data/forgejo/admin` to Vault. */
+const dataPath = (path: string): string => path.replace("/", "/data/");
+
+/** Whether a path of a policy means another one: `*` at its end is anything, `+` is anything between two slashes. */
+export function covers(pattern: string, path: string): boolean {
+  const literal = pattern.replace(/\*$/, "").replaceAll(/[.^$?()[\]{}|\\*]/g, String.raw`\$&`);
+  return new RegExp(`^${literal.replaceAll("+", "[^/]+")}${pattern.endsWith("*") ? "" : "$"}`).test(path);
+}
+
+/** Whoever has a key with which a bucket was made has the bucket, and so has whoever may read that key in Vault. */
+function buckets({ recording, secrets, declared }: Evidence): Link[] {
+  return commandsOf(recording).flatMap(({ command, stdin }) => {
+    const [, bucket] = /\/s3-bucket (\S+)/.exec(command) ?? [];
+    if (bucket === undefined) return [];
+    const to = `bucket:${bucket}`;
+    const keys = secrets.filter(({ forms }) => forms.some((form) => stdin.includes(form)));
+    const inFiles = keys.flatMap(({ name, forms }) =>
+      whereIs(recording, forms).map(({ service, file }) => ({
+        from: `service:${service}`,
+        to,
+        how: `${name} in file ${file}`,
+      })),
+    );
+    const forms = keys.flatMap((key) => key.forms);
+    const inVault = mirrored(recording)
+      .filter(({ values }) => Object.values(values).some((value) => forms.includes(String(value))))
+      .map(({ path }) => ({ from: `vault:${path}`, to, how: "holds its keys" }));
+    const granted = declared.filter((each) => each.buckets.includes(bucket));
+    return [...inFiles, ...inVault, ...granted.map(({ name }) => ({ from: `consumer:${name}`, to, how: "declared" }))];
+  });
+}
