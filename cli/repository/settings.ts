@@ -8,8 +8,8 @@ const DESCRIPTION = "This foundation itself: what runs here is deployed from the
 const TOPICS = ["foundation", "infrastructure", "pulumi"];
 /** Of what somebody added by hand, only a key with this title is ours to take back. */
 const KEY_TITLE = "foundation";
-/** As the forge calls the job `review` of .forgejo/workflows/review.yml: WORKFLOW / JOB (EVENT). */
-const REVIEW_CHECK = "review / review (pull_request)";
+/** Every job of the workflow that is called `review`, and at least one: WORKFLOW / JOB (EVENT), as the forge names checks. */
+const REVIEW_CHECK = "review / * (pull_request)";
 
 /**
  * What the forge is asked for `main`. Gitea names what Forgejo refuses in any case, a forced push; each of them passes over
@@ -52,11 +52,11 @@ export async function planSettings(forge: OwnForge, found: FoundRepository | und
     ["topics", `branch_protections/${MAIN}`, "tag_protections", "keys"].map((part) => client.find(`${path}/${part}`)),
   );
   const describe = () => client.call("PATCH", path, { description: DESCRIPTION });
-  const hasTopics = (topics as { topics: string[] | null } | undefined)?.topics?.length ?? 0;
+  const topicCount = (topics as { topics: string[] | null } | undefined)?.topics?.length ?? 0;
   const classify = () => client.call("PUT", `${path}/topics`, { topics: TOPICS });
   return [
     ...(found?.description === "" ? [{ what: "describe it", run: describe }] : []),
-    ...(hasTopics === 0 ? [{ what: "set its topics", run: classify }] : []),
+    ...(topicCount === 0 ? [{ what: "set its topics", run: classify }] : []),
     ...planBranch(forge, branch as Protection | undefined),
     ...planTags(forge, (tags ?? []) as TagProtection[]),
     ...planKeys(forge, (keys ?? []) as DeployKey[]),

@@ -188,5 +188,6 @@ function serveGit(directory: string, url: URL, request: IncomingMessage, body: B
     const { Status: status = "200", ...rest } = fields;
     response.writeHead(parseInt(status), rest).end(answer.subarray(end + 4));
   });
-  backend.stdin.end(body);
+  // It may end before it has read all of a request that it refuses.
+  backend.stdin.on("error", () => undefined).end(body);
 }

@@ -176,7 +176,7 @@ describe("the first time", () => {
           dismiss_stale_approvals: true,
           block_on_rejected_reviews: true,
           enable_status_check: true,
-          status_check_contexts: ["review / review (pull_request)"],
+          status_check_contexts: ["review / * (pull_request)"],
         },
       },
       tag_protections: [{ id: 1, name_pattern: "deployed/**", whitelist_usernames: ["operator"] }],
