@@ -6,7 +6,7 @@ test("--help lists the commands and documents every exit code", async () => {
   const { exitCode, stdout } = await foundation(["--help"]);
   expect(exitCode).toBe(EXIT.ok);
   const commands = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name);
-  const own = ["init", "preflight", "up", "verify", "creds", "backup", "restore", "drill", "dr", "offsite"];
+  const own = ["init", "preflight", "up", "verify", "creds", "consumer", "backup", "restore", "drill", "dr", "offsite"];
   expect(commands).toEqual([...own, "vault", "sandbox", "help"]);
   const documented = [...stdout.slice(stdout.indexOf("EXIT STATUS")).matchAll(/^ {2}(\d+)/gm)].map(([, code]) =>
     Number(code),
@@ -15,7 +15,7 @@ test("--help lists the commands and documents every exit code", async () => {
 });
 
 test("every command of its own has help with its exit codes", async () => {
-  for (const command of ["init", "preflight", "up", "verify", "creds", "backup", "restore", "drill", "dr", "offsite"]) {
+  for (const command of ["init", "preflight", "up", "verify", "creds", "consumer", "backup", "restore", "drill", "dr", "offsite"]) {
     const { exitCode, stdout } = await foundation([command, "--help"]);
     expect([command, exitCode]).toEqual([command, EXIT.ok]);
     expect(stdout).toMatch(/\nEXIT STATUS\n {2}0 /);
