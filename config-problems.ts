@@ -131,6 +131,8 @@ export function removal(path: string): string {
 
 /** The command that sets a value, with a right one. */
 export function setting(path: string): string {
+  // Nobody writes it but the drill.
+  if (path.split(".")[0] === "drill") return removal("drill");
   const anywhere = path.replaceAll(/\[\d+\]/g, "[]");
   const example = EXAMPLES[anywhere] ?? EXAMPLES[path.replace(/\.[^.]+$/, ".*")] ?? "VALUE";
   if (example.startsWith("--path")) return `pulumi config set ${example}`;
