@@ -15,7 +15,19 @@ test("--help lists the commands and documents every exit code", async () => {
 });
 
 test("every command of its own has help with its exit codes", async () => {
-  for (const command of ["init", "preflight", "up", "verify", "creds", "consumer", "backup", "restore", "drill", "dr", "offsite"]) {
+  for (const command of [
+    "init",
+    "preflight",
+    "up",
+    "verify",
+    "creds",
+    "consumer",
+    "backup",
+    "restore",
+    "drill",
+    "dr",
+    "offsite",
+  ]) {
     const { exitCode, stdout } = await foundation([command, "--help"]);
     expect([command, exitCode]).toEqual([command, EXIT.ok]);
     expect(stdout).toMatch(/\nEXIT STATUS\n {2}0 /);
@@ -48,6 +60,18 @@ test.each<[string[], number, string]>([
     EXIT.usage,
     "error: dr: not a public host key: x\n" +
       "hint: it is on the printed runbook; or, from a network that you trust: ssh-keyscan -t ed25519 -p 22 a\n",
+  ],
+  [
+    ["consumer", "kit", "team", "--reveal"],
+    EXIT.usage,
+    "error: consumer kit: standard output is not a terminal, and a secret does not belong into a log\n" +
+      "hint: if it is meant: npx foundation consumer kit team --reveal --force\n",
+  ],
+  [
+    ["consumer", "kit", "team", "--flavor", "helm"],
+    EXIT.usage,
+    "error: option '--flavor <name>' argument 'helm' is invalid. Allowed choices are argocd, flux, all.\n" +
+      "hint: foundation consumer kit --help\n",
   ],
   [
     ["creds", "--show", "root"],
