@@ -40,10 +40,10 @@ export function consumerCommand(shell: Shell): Command {
     .option("--reveal", "print the secrets themselves, for a cluster that cannot fetch them yet")
     .option("--force", "with --reveal: also where standard output is no terminal")
     .option("--ca <file>", "CA of the sites, PEM; fetched and proven by the key file otherwise")
-    .addHelpText("after", EXIT_STATUS)
     .action((name: string, options: KitOptions) => printKit(shell, name, options));
   return new Command("consumer")
     .description("tenants of the foundation: what they are granted, and how a cluster is attached")
+    .addHelpText("after", EXIT_STATUS)
     .addCommand(list)
     .addCommand(kit);
 }

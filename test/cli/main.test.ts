@@ -54,6 +54,18 @@ test.each<[string[], number, string]>([
       "hint: it is on the printed runbook; or, from a network that you trust: ssh-keyscan -t ed25519 -p 22 a\n",
   ],
   [
+    ["consumer", "kit", "team", "--reveal"],
+    EXIT.usage,
+    "error: consumer kit: standard output is not a terminal, and a secret does not belong into a log\n" +
+      "hint: if it is meant: npx foundation consumer kit team --reveal --force\n",
+  ],
+  [
+    ["consumer", "kit", "team", "--flavor", "helm"],
+    EXIT.usage,
+    "error: option '--flavor <name>' argument 'helm' is invalid. Allowed choices are argocd, flux, all.\n" +
+      "hint: foundation consumer kit --help\n",
+  ],
+  [
     ["creds", "--show", "root"],
     EXIT.usage,
     "error: creds: no such credential: root\n" +

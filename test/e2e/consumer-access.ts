@@ -85,8 +85,9 @@ export function attemptsOf({ forge, vault, s3, database }: Issued, place: Place)
         `cafile=${caFile}`,
       ];
       writeFileSync(join(project, ".npmrc"), `${lines.join("\n")}\n`);
+      const settings = { npm_config_userconfig: join(project, ".npmrc"), npm_config_cache: join(directory, "npm") };
       return await succeeds(["npm", "publish", "--loglevel=error", "--fetch-retries=0", project], {
-        environment: { npm_config_userconfig: join(project, ".npmrc"), npm_config_cache: join(directory, "npm") },
+        environment: { ...WITHOUT_NPM, ...settings },
       });
     },
     pushImage: async (organisation) => {
@@ -115,6 +116,13 @@ export function attemptsOf({ forge, vault, s3, database }: Issued, place: Place)
     writeSecret: (path) => withVault("POST", path, { data: { written: "yes" } }),
   };
 }
+
+/** What runs these tests is started by npm, whose settings would go before those of the file. */
+const WITHOUT_NPM = Object.fromEntries(
+  Object.keys(process.env)
+    .filter((name) => name.toLowerCase().startsWith("npm_"))
+    .map((name) => [name, undefined]),
+);
 
 /** Only a refusal is one: a server that does not answer is not what these tests are about. */
 function denied(error: unknown): false {

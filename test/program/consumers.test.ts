@@ -11,7 +11,8 @@ beforeAll(async () => {
   fixture = await createFixture();
   plain = await fixture.run("repreview", OFFSITE);
   granted = await fixture.run("repreview", { ...OFFSITE, ...CONSUMERS });
-});
+  // The first run loads the SDK, which a busy machine takes its time for.
+}, 60_000);
 afterAll(() => fixture.remove());
 
 const [cluster, team] = CONSUMERS.consumers;
