@@ -9,8 +9,8 @@ import type { Credentials } from "./components/credentials.ts";
 import { Forgejo } from "./components/forgejo.ts";
 import type { Host } from "./components/host.ts";
 import { Images, type PulledImage } from "./components/images.ts";
-import { Offsite } from "./components/offsite.ts";
-import { foreignRepository } from "./components/repository.ts";
+import { Offsite, repositoryUrl } from "./components/offsite.ts";
+import { foreignRepository, type Repository } from "./components/repository.ts";
 import { Postgres } from "./components/postgres.ts";
 import { Runner } from "./components/runner.ts";
 import { Rustfs } from "./components/rustfs.ts";
@@ -19,7 +19,7 @@ import type { SERVICE_VOLUMES } from "./components/topology.ts";
 import { Vault } from "./components/vault.ts";
 import type { Vm } from "./components/vm.ts";
 import { Volumes } from "./components/volumes.ts";
-import type { Config } from "./config.ts";
+import type { Config, Drill, Offsite as OffsiteHost } from "./config.ts";
 import type { DerivedSecrets } from "./keys/derive.ts";
 
 /** Everything that has state, and what of it is backed up. */
@@ -59,15 +59,21 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
     keys,
     caCertificate: ca.rootCertificate,
   };
+  const { drill } = config;
   const isHost = "address" in target;
-  const offsite = isHost
-    ? new Offsite("offsite", { ...offsiteArgs, target }, { dependsOn: [host.checked] })
-    : undefined;
-  const repository = isHost ? (offsite as Offsite).repository : foreignRepository(target);
+  // A drill changes nothing there: the server would be given the password of the drill's host, and lock the VM out.
+  const offsite =
+    isHost && drill === undefined
+      ? new Offsite("offsite", { ...offsiteArgs, target }, { dependsOn: [host.checked] })
+      : undefined;
+  const repository = isHost
+    ? (offsite?.repository ?? lentRepository(target, { ...keys, ca: ca.rootCertificate }, drill))
+    : foreignRepository(target);
 
   const plan = pulumi.all([vmId, repository.keyHint]).apply(([id, keyHint]) => {
     const about = { owner: vm.ownerId, vmId: id, everyMinutes };
-    return backupPlan({ ...about, offsite: { ...repository, keyHint }, sources: SOURCES });
+    const readOnly = drill === undefined ? undefined : true;
+    return backupPlan({ ...about, offsite: { ...repository, keyHint }, readOnly, sources: SOURCES });
   });
   const common = { vm, image, plan, offsite: repository, resticPassword: keys.restic.password, credentials };
   return {
@@ -78,11 +84,29 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
         { ...common, vmId, request: config.seed },
         after(...stores, ...(offsite ? [offsite.ready] : []), volume, ...Object.values(volumes)),
       ),
-    /** stage 7, once there is something to back up */
-    backup: (...services: pulumi.Resource[]): Backup => {
+    /** stage 7, once there is something to back up; not of a drill */
+    backup: (...services: pulumi.Resource[]): void => {
+      if (drill !== undefined) return;
       const databases = SOURCES.flatMap((source) => source.databases ?? []).map(({ name }) => name);
       const own = { volume, sources: volumes, databases, appRole: keys.vaultAppRole("backup") };
-      return new Backup("backup", { ...common, ...own, ...config.sizing.backup }, after(...services));
+      new Backup("backup", { ...common, ...own, ...config.sizing.backup }, after(...services));
     },
+  };
+}
+
+/** The repository on the second host, read as the VM reads it that backs up there. */
+function lentRepository(
+  { address, restPort }: OffsiteHost,
+  { offsite, ca }: Pick<DerivedSecrets, "offsite"> & { readonly ca: pulumi.Output<string> },
+  { asVm, keyHint }: Drill = {},
+): Repository {
+  if (asVm === undefined) throw new Error("no VM to read as");
+  const { username } = offsite;
+  return {
+    url: repositoryUrl(address, restPort, username),
+    username,
+    password: pulumi.secret(offsite.password(asVm)),
+    ...(keyHint === undefined ? {} : { keyHint: pulumi.output(keyHint) }),
+    caCertificate: ca,
   };
 }

@@ -101,6 +101,8 @@ export function removal(path: string): string {
 
 /** The command that sets a value, with a right one. */
 export function setting(path: string): string {
+  // Nobody writes it but the drill.
+  if (path.split(".")[0] === "drill") return removal("drill");
   const example = EXAMPLES[path] ?? EXAMPLES[path.replace(/\.[^.]+$/, ".*")] ?? "VALUE";
   if (example.startsWith("--path")) return `pulumi config set ${example}`;
   return `pulumi config set ${path.includes(".") ? "--path " : ""}foundation:${path} ${example}`;

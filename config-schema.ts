@@ -137,6 +137,19 @@ const schema = z.strictObject({
     .regex(/^[\w@%+=:,./ -]+$/, "is not a path (letters, digits and @%+=:,./ - only)")
     .default("keys/stacks"),
   vaultTunnelPort: port.default(18200),
+  drill: z
+    .strictObject(
+      {
+        asVm: text("the id of a VM")
+          .regex(/^[0-9a-f]{32}$/, "is not the id of a VM (32 hex digits)")
+          .optional(),
+        keyHint: text("the id of a key")
+          .regex(/^[0-9a-f]{64}$/, "is not the id of a key (64 hex digits)")
+          .optional(),
+      },
+      "is not an object",
+    )
+    .optional(),
 });
 const withRepository = schema.extend({ offsite: repository });
 

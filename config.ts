@@ -67,6 +67,16 @@ export interface Config {
   readonly keyDirectory: string;
   /** local port of the tunnel to Vault; stored in state, so it is fixed per stack */
   readonly vaultTunnelPort: number;
+  /** written by `foundation drill --from-scratch` alone: begins with the newest backup and has no effect outside of the host */
+  readonly drill?: Drill;
+}
+
+/** A foundation that a drill brings back beside the real one. */
+export interface Drill {
+  /** the VM whose access to the second host it reads the backups by; a repository elsewhere does not tell VMs apart */
+  readonly asVm?: string;
+  /** id of the repository's key that restic tries first */
+  readonly keyHint?: string;
 }
 
 /**
@@ -136,9 +146,24 @@ function contradictions(config: Parsed): Problem[] {
   for (const address of [host.address, offsite?.address ?? ""])
     if (address.startsWith(prefix))
       refuse("subnet", `has ${address} in it`, "pulumi config set foundation:subnet 10.213.0.0/16");
+  for (const what of drillContradictions(config)) refuse("drill", what, removal("drill"));
   const minutes = toMinutes(config.backup.every);
   if (minutes < 5 || minutes > 24 * 60) refuse("backup.every", `is not between 5m and 24h: ${config.backup.every}`);
   return problems;
+}
+
+/** What a foundation beside the real one must not do. */
+function drillContradictions({ drill, offsite, runner, seed, tls }: Parsed): string[] {
+  if (drill === undefined) return [];
+  return [
+    ...(offsite === "none" ? ["there is no backup to begin with: offsite is none"] : []),
+    ...(typeof offsite === "object" && "address" in offsite && drill.asVm === undefined
+      ? ["the offsite gives its backups to a VM only, and asVm names none"]
+      : []),
+    ...(tls.mode === "internal" ? [] : [`must not ask for certificates: tls.mode is ${tls.mode}`]),
+    ...(runner.enabled ? ["must not run the jobs of the real one: runner.enabled is true"] : []),
+    ...(seed === "fresh" ? ["begins with a backup: seed is fresh"] : []),
+  ];
 }
 
 const dirname = (path: string): string => path.slice(0, path.lastIndexOf("/"));

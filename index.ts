@@ -43,7 +43,7 @@ async function foundation(): Promise<Record<string, unknown>> {
   const host = new Host("host", { vm, forgeSshPort: forge.sshPort, minimum: sizing.host });
 
   // 1 networks, volumes, images, certificates, credentials
-  const networks = new Networks("networks", vm, after(host));
+  const networks = new Networks("networks", vm, config.drill !== undefined, after(host));
   const volumes = new Volumes("volumes", vm, SERVICE_VOLUMES, after(host)).created;
   const image = new Images("images", serviceImages, after(host)).pulled;
   const ca = new CertificateAuthority("certificate-authority", caKeys);

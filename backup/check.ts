@@ -22,8 +22,7 @@ export async function checkRepository(job: Job, part: string | undefined): Promi
   let reason: string | undefined;
   try {
     const subset = part === undefined ? [] : [`--read-data-subset=${part}`];
-    // Not longer: backups wait for this check, and a lock that somebody left behind stands for half an hour.
-    await restic.run(["check", "--retry-lock", "30s", ...subset], { timeoutSeconds: CHECK_SECONDS });
+    await restic.run(["check", ...subset], { timeoutSeconds: CHECK_SECONDS });
   } catch (error) {
     if (!(error instanceof UserError)) throw error;
     reason = error.message;

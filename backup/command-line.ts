@@ -4,7 +4,8 @@ import { EXIT, UserError } from "../errors.ts";
 /** What the job is asked to do. */
 export type Request =
   | { readonly command: "serve" }
-  | { readonly command: "run" | "list"; readonly json: boolean }
+  /** rebuilt: compares what runs with the backup that it began with */
+  | { readonly command: "run" | "list" | "rebuilt"; readonly json: boolean }
   /** metrics: in the format of Prometheus */
   | { readonly command: "status"; readonly json: boolean; readonly metrics: boolean }
   /** keep: what was restored stays, for a further check */
@@ -15,7 +16,7 @@ export type Request =
   | { readonly command: "check"; readonly json: boolean; readonly part: string | undefined };
 
 const USAGE =
-  "serve | run | list | info ID | check [--read-data-subset N/T] | status [--metrics] | drill [--keep] | collect [--force], each with --json";
+  "serve | run | list | info ID | check [--read-data-subset N/T] | status [--metrics] | drill [--keep] | rebuilt | collect [--force], each with --json";
 
 /** Reads the command line. @throws UserError (usage) */
 export function parseCommandLine(argv: readonly string[]): Request {
@@ -45,6 +46,7 @@ export function parseCommandLine(argv: readonly string[]): Request {
       return { command };
     case "run":
     case "list":
+    case "rebuilt":
       return { command, json };
     case "status":
       return { command, json, metrics };

@@ -3,6 +3,7 @@ import { backUp, exitCodeOf } from "./backup.ts";
 import { checkRepository } from "./check.ts";
 import type { Request } from "./command-line.ts";
 import { readDrillReport } from "./drill-schedule.ts";
+import { drillRebuilt } from "./drill-rebuilt.ts";
 import { drill } from "./drill.ts";
 import type { Job } from "./job.ts";
 import { collectMirrors, describeCollected } from "./mirror-collection.ts";
@@ -49,6 +50,10 @@ export async function execute(job: Job, request: Exclude<Request, { command: "se
     }
     case "drill": {
       const report = await drill(job, request);
+      return { result: report, lines: [], exitCode: report.exitCode };
+    }
+    case "rebuilt": {
+      const report = await drillRebuilt(job);
       return { result: report, lines: [], exitCode: report.exitCode };
     }
   }

@@ -12,7 +12,7 @@ const QUERY_SECONDS = 600;
 const PSQL = ["--no-psqlrc", "--no-align", "--tuples-only", "--quiet", "--set=ON_ERROR_STOP=1"];
 
 /** The same form as the counts in a commit marker. */
-const COUNT_ROWS = `SELECT json_object_agg(format('%s.%s', schemaname, tablename), (xpath('/row/n/text()', query_to_xml(
+export const COUNT_ROWS = `SELECT json_object_agg(format('%s.%s', schemaname, tablename), (xpath('/row/n/text()', query_to_xml(
   format('SELECT count(*) AS n FROM %I.%I', schemaname, tablename), false, true, '')))[1]::text::bigint)
   FROM pg_tables WHERE schemaname NOT IN ('pg_catalog', 'information_schema')`;
 

@@ -2,6 +2,10 @@ import { EXIT, UserError, type ExitCode } from "../errors.ts";
 import type { Commit } from "./commit.ts";
 import type { Effects } from "./effects.ts";
 
+/** restic's own words for trouble that is not the backup's. */
+export const NOT_THE_BACKUP =
+  /no space left|connection (refused|reset)|i\/o timeout|no such host|network is unreachable|EOF/i;
+
 /** passed; failed: the backup is bad; error: the drill could not look; skipped: there was nothing to look at. */
 export type Outcome = "passed" | "failed" | "error" | "skipped";
 
@@ -28,6 +32,8 @@ export interface DrillReport {
   readonly seconds: number;
   /** which backup; null where none was found */
   readonly backup: { readonly snapshot: string; readonly run: string; readonly finished: string } | null;
+  /** of a drill from scratch: the foundation was deployed and ran */
+  readonly rebuilt?: { readonly seconds: number };
   readonly phases: readonly Phase[];
 }
 

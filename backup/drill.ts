@@ -7,7 +7,7 @@ import { COMMIT_FILE, parseCommit, type Commit } from "./commit.ts";
 import { PrivateServer } from "./drill-database.ts";
 import { checkRepositories } from "./drill-git.ts";
 import { compareObjects, parseNamedObjects } from "./drill-objects.ts";
-import { DrillRecord, type DrillReport } from "./drill-record.ts";
+import { DrillRecord, NOT_THE_BACKUP, type DrillReport } from "./drill-record.ts";
 import { canaryOf, canaryRepository } from "./forge.ts";
 import { measure, replaceFile } from "./files.ts";
 import type { Job } from "./job.ts";
@@ -22,8 +22,6 @@ import { requireRoom } from "./room.ts";
 
 /** A whole restore of a large set over a slow line. */
 const RESTORE_SECONDS = 12 * 3600;
-/** restic's own words for trouble that is not the backup's. */
-const NOT_THE_BACKUP = /no space left|connection (refused|reset)|i\/o timeout|no such host|network is unreachable|EOF/i;
 
 /** What the phases share. */
 interface Drill {

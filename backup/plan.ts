@@ -48,6 +48,8 @@ const schema = z.strictObject({
       .regex(/^[0-9a-f]{64}$/, "is not the id of a key")
       .optional(),
   }),
+  /** the backups are those of another VM, which goes on with them: nothing is written there */
+  readOnly: z.boolean().optional(),
   endpoints: z.strictObject({
     /** HOST:PORT */
     postgres: z.string().regex(/^[\w.-]+:\d+$/, "is not HOST:PORT"),

@@ -20,7 +20,10 @@ export async function checkRebuilt(job: Job): Promise<void> {
   const status = await readStatus(layout, plan);
   if (text === undefined || status.rebuilt !== null || status.commit !== null) return;
   const commit = parseCommit("restored.json", text);
-  const found = await findCanaries(job, commit);
+  const found = await findCanaries(job, commit, (store, { message }) => {
+    // That it cannot be asked says nothing about what is in it.
+    effects.report(`backup: rebuilt: canary: the ${store} is not known: ${message}`);
+  });
   const problems = compareCanaries(commit.run, found);
   const stores = [...found.keys()];
   const now = effects.now();
@@ -30,15 +33,23 @@ export async function checkRebuilt(job: Job): Promise<void> {
   for (const line of problems.length === 0 ? [same] : problems) effects.report(`backup: rebuilt: ${line}`);
 }
 
-async function findCanaries(job: Job, commit: Commit): Promise<Map<string, string>> {
+/**
+ * The canaries of every store that has one by the marker, in the stores as they are now.
+ *
+ * @param unknown is told of a store that cannot be asked
+ */
+export async function findCanaries(
+  job: Job,
+  commit: Commit,
+  unknown: (store: string, error: Error) => void,
+): Promise<Map<string, string>> {
   const { plan } = job;
   const found = new Map<string, string>();
   const look = async (store: string, read: () => Promise<string>): Promise<void> => {
     try {
       found.set(store, await read());
     } catch (error) {
-      // That it cannot be asked says nothing about what is in it.
-      job.effects.report(`backup: rebuilt: canary: the ${store} is not known: ${(error as Error).message}`);
+      unknown(store, error as Error);
     }
   };
   if (commit.postgres.databases.some(({ name }) => name === ROLE)) await look("row", () => readDatabaseCanary(job));

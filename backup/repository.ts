@@ -39,7 +39,7 @@ interface Claim {
   readonly effects: Effects;
   readonly restic: Restic;
   readonly repository: Repository;
-  readonly plan: Pick<Plan, "vmId">;
+  readonly plan: Pick<Plan, "vmId" | "readOnly">;
 }
 
 /**
@@ -51,6 +51,7 @@ interface Claim {
  */
 export async function claimRepository(claim: Claim, request: string): Promise<void> {
   const { effects, plan, repository, restic } = claim;
+  if (plan.readOnly) return;
   await probeOffsite(effects, repository, undefined);
   const { exitCode } = await restic.run(["cat", "config", "--no-lock"], { timeoutSeconds: SECONDS }, [NO_REPOSITORY]);
   if (exitCode === NO_REPOSITORY) {
@@ -73,6 +74,7 @@ export async function claimRepository(claim: Claim, request: string): Promise<vo
  * @throws UserError (refused)
  */
 export async function requireOwnRepository({ plan, repository, restic }: Omit<Claim, "effects">): Promise<void> {
+  if (plan.readOnly) throw lent(repository);
   if (isOurs(repository)) return;
   const [owner = ""] = await takeOvers(restic);
   if (owner !== plan.vmId) throw replaced(plan.vmId, owner);
@@ -82,6 +84,14 @@ export async function requireOwnRepository({ plan, repository, restic }: Omit<Cl
 async function takeOvers(restic: Restic): Promise<string[]> {
   const found = await restic.snapshots(TAKE_OVER);
   return found.flatMap(({ tags }) => tags.flatMap((tag) => /^vm-([0-9a-f]{32})$/.exec(tag)?.[1] ?? []));
+}
+
+function lent({ url }: Repository): UserError {
+  return new UserError(
+    `offsite: ${url} is only read by this host: another one backs up there`,
+    "this is a drill's",
+    EXIT.refused,
+  );
 }
 
 function missing({ url }: Repository): UserError {

@@ -11,8 +11,8 @@ export const NO_REPOSITORY = 10;
 const LOCKED = 11;
 const WRONG_PASSWORD = 12;
 
-/** How long a lock that somebody else really holds is waited for. */
-const LOCK_WAIT = "2m";
+/** How long a lock that somebody else really holds is waited for. A check keeps the backups of this VM waiting. */
+const LOCK_WAIT: Readonly<Record<string, string>> = { backup: "2m", check: "30s" };
 
 /** Where the repository is and how to open it. Passed to restic by environment, which only its own user can read. */
 export interface Repository {
@@ -53,13 +53,13 @@ function login({ url, username, password, region = "" }: Repository): Record<str
 
 /** Arguments of the one backup of a set. `--no-scan`: nothing waits for an estimate. */
 export function backupArguments(paths: readonly string[], excludes: readonly string[]): string[] {
-  const options = ["--json", "--no-scan", "--retry-lock", LOCK_WAIT, "--host", SNAPSHOT_HOST, "--tag", "set"];
+  const options = ["--json", "--no-scan", "--host", SNAPSHOT_HOST, "--tag", "set"];
   return ["backup", ...options, ...excludes.flatMap((pattern) => ["--exclude", pattern]), ...paths];
 }
 
 /** Arguments that store standard input as a file of its own snapshot. */
 export function commitArguments(file: string, tags: readonly string[]): string[] {
-  const options = ["--json", "--retry-lock", LOCK_WAIT, "--host", SNAPSHOT_HOST];
+  const options = ["--json", "--host", SNAPSHOT_HOST];
   return ["backup", ...options, ...tags.flatMap((tag) => ["--tag", tag]), "--stdin", "--stdin-filename", file];
 }
 
@@ -113,19 +113,22 @@ export class Restic {
   }
 
   /**
-   * A lock that stands in the way is removed if it is stale, and the command run once more.
+   * A lock that stands in the way is removed if it is stale, and the command run once more. Only then is it waited for:
+   * what was killed on this VM has left a lock that nobody gives back.
    *
    * @returns exit code 0, or 3 where the caller said that it can deal with an incomplete snapshot
    * @throws UserError for everything else
    */
   async run(args: readonly string[], options: RunOptions, accept: readonly number[] = []): Promise<Finished> {
-    const start = (): Promise<Finished> =>
-      this.#effects.run("restic", args, { ...options, env: { ...this.#environment, ...options.env } });
-    let finished = await start();
+    const start = (words: readonly string[]): Promise<Finished> =>
+      this.#effects.run("restic", words, { ...options, env: { ...this.#environment, ...options.env } });
+    let finished = await start(args);
     if (finished.exitCode === LOCKED) {
       this.#effects.report("backup: restic: the repository is locked; removing stale locks");
       await this.#effects.run("restic", ["unlock"], { timeoutSeconds: 120, env: this.#environment });
-      finished = await start();
+      const [command = "", ...rest] = args;
+      const wait = LOCK_WAIT[command];
+      finished = await start(wait === undefined ? args : [command, "--retry-lock", wait, ...rest]);
     }
     if (finished.exitCode === 0 || accept.includes(finished.exitCode)) return finished;
     throw explain(finished);

@@ -1,5 +1,6 @@
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { UserError } from "../errors.ts";
 import type { Effects, StoredObject } from "./effects.ts";
 import { objectKey } from "./mirror-path.ts";
@@ -12,6 +13,9 @@ export interface Bucket {
   upload(bucket: string, key: string, path: string, bytes: number): Promise<void>;
 }
 
+/** What a server that answers wrongly once, or is started anew, gets before an upload to it has failed. */
+const PAUSES_SECONDS = [1, 4, 15];
+
 /** Whether there is any object in a bucket. */
 export async function hasObjects(store: Pick<Bucket, "list">, bucket: string): Promise<boolean> {
   for await (const _object of store.list(bucket)) return true;
@@ -23,6 +27,7 @@ export async function hasObjects(store: Pick<Bucket, "list">, bucket: string): P
  * sent again.
  *
  * @param directory of the mirror; none is an empty bucket
+ * @param pauses in seconds, before an upload that failed is tried again
  * @returns how many objects the mirror has
  */
 export async function restoreBucket(
@@ -30,6 +35,7 @@ export async function restoreBucket(
   effects: Pick<Effects, "now" | "report">,
   bucket: string,
   directory: string,
+  pauses: readonly number[] = PAUSES_SECONDS,
 ): Promise<number> {
   const there = new Map<string, number>();
   const files = await listFiles(directory);
@@ -42,7 +48,7 @@ export async function restoreBucket(
       missing.reduce((sum, { bytes }) => sum + bytes, 0),
     );
     await inParallel(missing, async ({ key, path, bytes }) => {
-      await store.upload(bucket, key, path, bytes);
+      await insistently(pauses, () => store.upload(bucket, key, path, bytes));
       progress.add(bytes);
     });
   } catch (error) {
@@ -51,6 +57,19 @@ export async function restoreBucket(
     throw new UserError(`s3: ${bucket}: ${code ?? (message || name)}`, "docker logs --tail 50 rustfs (on the VM)");
   }
   return files.length;
+}
+
+/** One wrong answer among a hundred thousand must not stop a rebuild. */
+async function insistently(pauses: readonly number[], work: () => Promise<void>): Promise<void> {
+  for (const seconds of pauses) {
+    try {
+      await work();
+      return;
+    } catch {
+      await sleep(seconds * 1000);
+    }
+  }
+  await work();
 }
 
 async function listFiles(directory: string): Promise<{ key: string; path: string; bytes: number }[]> {

@@ -1,4 +1,5 @@
 import { createReadStream } from "node:fs";
+import { readFile } from "node:fs/promises";
 import { PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
 import type { ObjectStore } from "./effects.ts";
 import type { Bucket } from "./restore-objects.ts";
@@ -11,15 +12,20 @@ export interface S3Login {
   readonly secretAccessKey: string;
 }
 
+/**
+ * Up to this size an object is in memory while it is sent: the client can then send it once more by itself, and says its
+ * checksum ahead of it instead of behind it. Eight are sent at a time.
+ */
+const IN_MEMORY_BYTES = 8 * 2 ** 20;
+
 /** A store that can be written to; listings are those of the job's own client. */
 export function openBucket(objects: ObjectStore, { endpoint, region, ...credentials }: S3Login): Bucket {
   const client = new S3Client({ endpoint, region, credentials, forcePathStyle: true });
   return {
     list: (bucket) => objects.list(bucket),
     upload: async (bucket, key, path, bytes) => {
-      // Given the length, the body is streamed instead of kept in memory.
-      const body = { Body: createReadStream(path), ContentLength: bytes };
-      await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, ...body }));
+      const body = bytes <= IN_MEMORY_BYTES ? await readFile(path) : createReadStream(path);
+      await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: body, ContentLength: bytes }));
     },
   };
 }

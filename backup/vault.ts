@@ -101,13 +101,14 @@ function parseFacts(text: string): VaultPart | null {
 }
 
 async function openStatus(job: Job): Promise<z.infer<typeof status>> {
-  const seal = await sealStatus(job);
+  const seal = await readSeal(job);
   if (!seal.initialized) throw new UserError("vault: not initialised", "npx foundation up");
   if (seal.sealed) throw new UserError("vault: sealed", UNSEAL);
   return seal;
 }
 
-async function sealStatus(job: Job): Promise<z.infer<typeof status>> {
+/** Whether it is open, and which one it is. */
+export async function readSeal(job: Job): Promise<z.infer<typeof status>> {
   const parsed = status.safeParse(JSON.parse(await request(job, "GET", "sys/seal-status")));
   if (parsed.success) return parsed.data;
   throw new UserError("vault: sys/seal-status: answered something else", "docker logs --tail 50 vault (on the VM)");

@@ -101,7 +101,20 @@ function finish(
 }
 
 /** Runs a program on this process's terminal, where it may ask; the result is its exit code. */
-export type Attach = (program: string, args: readonly string[], directory?: string) => Promise<number>;
+export type Attach = (
+  program: string,
+  args: readonly string[],
+  directory?: string,
+  options?: AttachOptions,
+) => Promise<number>;
+
+/** How a program is attached otherwise than by default. */
+export interface AttachOptions {
+  /** added to the environment of the command line program */
+  readonly env?: Environment;
+  /** what it prints goes to standard error: standard output is for this command's own result */
+  readonly outputToErrors?: true;
+}
 
 /**
  * The one way to hand the terminal on.
@@ -113,9 +126,10 @@ export type Attach = (program: string, args: readonly string[], directory?: stri
  * @param hasTerminal whether standard input is one
  */
 export function createAttach(environment: Environment, interrupted: AbortSignal, hasTerminal: boolean): Attach {
-  return (program, args, directory) =>
+  return (program, args, directory, { env, outputToErrors } = {}) =>
     new Promise((resolve, reject) => {
-      const child = spawn(program, args, { cwd: directory, env: { ...environment }, stdio: "inherit" });
+      const stdio = ["inherit", outputToErrors ? 2 : "inherit", "inherit"] as const;
+      const child = spawn(program, args, { cwd: directory, env: { ...environment, ...env }, stdio: [...stdio] });
       const pass = (): void => {
         if (!hasTerminal || interrupted.reason === "SIGTERM") child.kill("SIGINT");
       };

@@ -13,6 +13,8 @@ export interface PlanArgs {
     readonly region?: string;
     readonly keyHint?: string;
   };
+  /** the backups are those of another VM, which goes on with them */
+  readonly readOnly?: boolean;
   readonly sources: readonly BackupSource[];
 }
 
@@ -22,7 +24,7 @@ export function sourcePath(volume: VolumeName): string {
 }
 
 /** plan.json: what to back up, the same list for backup, restore and drill. */
-export function backupPlan({ owner, vmId, everyMinutes, offsite, sources }: PlanArgs): string {
+export function backupPlan({ owner, vmId, everyMinutes, offsite, readOnly, sources }: PlanArgs): string {
   const trees = sources
     .flatMap(({ volumes }) => volumes)
     .flatMap((source) => {
@@ -36,6 +38,7 @@ export function backupPlan({ owner, vmId, everyMinutes, offsite, sources }: Plan
     vmId,
     everyMinutes,
     offsite: { url: offsite.url, username: offsite.username, region: offsite.region, keyHint: offsite.keyHint },
+    readOnly,
     endpoints: {
       postgres: ENDPOINTS.postgres,
       s3: `http://${ENDPOINTS.s3}`,

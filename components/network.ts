@@ -1,6 +1,6 @@
 import * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
-import { type CONTAINERS, gateway, NETWORKS, subnet, type NetworkName } from "./topology.ts";
+import { type CONTAINERS, gateway, NETWORKS, subnet, type NetworkName, type NetworkShape } from "./topology.ts";
 import { ownerLabel, type Vm } from "./vm.ts";
 
 /** All Docker networks. */
@@ -8,10 +8,12 @@ export class Networks extends pulumi.ComponentResource {
   static readonly stage = 1;
   readonly #created: readonly (readonly [NetworkName, docker.Network])[];
 
-  constructor(name: string, vm: Vm, opts?: pulumi.ComponentResourceOptions) {
+  /** @param closed nothing gets out but what reads the backups, and from outside nothing gets in: for a drill */
+  constructor(name: string, vm: Vm, closed: boolean, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Networks", name, {}, opts);
     this.#created = (Object.keys(NETWORKS) as NetworkName[]).map((network) => {
-      const { octet, kind } = NETWORKS[network];
+      const { octet } = NETWORKS[network];
+      const kind = closed ? closedKind(network) : NETWORKS[network].kind;
       const created = new docker.Network(
         network,
         {
@@ -41,4 +43,10 @@ export class Networks extends pulumi.ComponentResource {
   of(service: (typeof CONTAINERS)[number]): docker.Network[] {
     return this.#created.flatMap(([name, network]) => (name.split("-").includes(service) ? [network] : []));
   }
+}
+
+/** Docker drops everything between an internal network and the world, whatever a restored service tries. */
+function closedKind(name: NetworkName): NetworkShape["kind"] {
+  const { kind } = NETWORKS[name];
+  return kind === "open" && name !== "backup-public" ? "internal" : kind;
 }

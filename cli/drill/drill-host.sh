@@ -2,6 +2,7 @@
 # A drill on the VM, in containers and a volume of its own that go with it. Runs there as root, fed through ssh:
 #   bash -s -- run     prints the job's report as one line of JSON, then what git says: `fsck COUNT`, `bad REPOSITORY: WHY`
 #   bash -s -- clean   removes what a drill has left
+#   bash -s -- git VOLUME DIRECTORY   what git says of the repositories of a forge that was brought back elsewhere
 # Exit codes and messages as in errors.ts.
 set -euo pipefail
 
@@ -40,20 +41,20 @@ restore() {
 }
 
 # The forge's own git, without any network.
-check_git() {
+check_git() { # VOLUME DIRECTORY: of the repositories on it, a pattern
   local image
   image=$(docker container inspect -f '{{.Config.Image}}' forgejo 2>/dev/null) ||
     fail 7 "there is no container forgejo on the VM" "pulumi up"
   # shellcheck disable=SC2016 # for the shell in the container
-  contained "$name-git" --network none --env HOME=/tmp --volume "$name:/drill:ro" --entrypoint sh "$image" -c '
+  contained "$name-git" --network none --env HOME=/tmp --volume "$1:/drill:ro" --entrypoint sh "$image" -c '
     count=0
-    for repository in /drill/drill/restored/sources/*/git/repositories/*/*.git; do
+    for repository in /drill/$1/*/*.git; do
       [ -d "$repository" ] || continue
       count=$((count + 1))
       said=$(git -C "$repository" fsck --no-dangling --no-progress 2>&1) ||
         echo "bad ${repository#*/git/repositories/}: $(echo "$said" | grep -v ^notice | head -n 1)"
     done
-    echo "fsck $count"'
+    echo "fsck $count"' fsck "$2"
 }
 
 run() {
@@ -65,7 +66,10 @@ run() {
   trap 'exit 130' INT TERM HUP PIPE
   restore || code=$?
   case $code in
-    0 | 1) check_git || fail 9 "git cannot be run in a container of the forge" "docker logs forgejo (on the VM)" ;;
+    0 | 1)
+      check_git "$name" 'drill/restored/sources/*/git/repositories' ||
+        fail 9 "git cannot be run in a container of the forge" "docker logs forgejo (on the VM)"
+      ;;
     125 | 126 | 127) fail 9 "the container of the drill does not start" "docker info (on the VM)" ;;
   esac
   return "$code"
@@ -74,6 +78,7 @@ run() {
 main() {
   case ${1:-} in
     run | clean) "$1" ;;
+    git) check_git "$2" "$3" ;;
     *) fail 64 "unknown command ${1:-}" "report this" ;;
   esac
 }

@@ -26,9 +26,10 @@ export function formatReport(report: DrillReport, columns: number): string {
   return [table.toString(), ...problems, formatVerdict(report)].join("\n");
 }
 
-function formatVerdict({ outcome, backup, seconds }: DrillReport): string {
+function formatVerdict({ outcome, backup, rebuilt, seconds }: DrillReport): string {
   const which = backup ? `backup ${backup.snapshot.slice(0, 8)} of ${backup.finished}` : "no backup";
-  return `${VERDICT[outcome]} (${which}, ${seconds.toFixed(1)} s)`;
+  const how = rebuilt ? `rebuilt in ${rebuilt.seconds.toFixed(1)} s, ` : "";
+  return `${VERDICT[outcome]} (${which}, ${how}${seconds.toFixed(1)} s)`;
 }
 
 const STYLE = `body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#1c1c1c;background:#fff}
@@ -50,7 +51,7 @@ export function renderPage(report: DrillReport): string {
 ${report.phases.map((phase) => renderPhase(phase, report.seconds)).join("\n")}
 </table>
 ${problems.length > 0 ? `<h2>What is wrong</h2><ul>${list}</ul>` : ""}
-<p>Foundation ${escape(report.owner)}${report.backup ? `, run ${escape(report.backup.run)}` : ""}</p>
+<p>Foundation ${escape(report.owner)}${report.backup?.run ? `, run ${escape(report.backup.run)}` : ""}</p>
 </body></html>
 `;
 }

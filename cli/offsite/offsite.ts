@@ -18,6 +18,8 @@ export interface OffsiteFacts {
   /** of the container, e.g. `running` */
   readonly server: string;
   readonly hasRepository: boolean;
+  /** id of the repository's own key, among which others may have been put */
+  readonly keyHint: string | undefined;
   readonly bytes: number;
   readonly freeBytes: number;
   readonly snapshots: number;
@@ -39,6 +41,7 @@ export async function readFacts(host: OffsiteHost): Promise<OffsiteFacts> {
     generation: text("generation") === "" ? undefined : (JSON.parse(text("generation")) as OffsiteFacts["generation"]),
     server: text("server").split(" ")[0] ?? "",
     hasRepository: text("repository") === "present",
+    keyHint: text("key_hint") || undefined,
     bytes: Number(text("bytes")),
     freeBytes: Number(text("free_bytes")),
     snapshots: Number(text("snapshots")),

@@ -238,6 +238,7 @@ status() {
   echo "generation=$(tail -n 1 "$base/generations.jsonl" 2>/dev/null)"
   echo "server=$(docker container inspect -f '{{.State.Status}} {{.Config.Image}}' offsite 2>/dev/null || echo missing)"
   echo "repository=$([ -e "$directory/config" ] && echo present || echo missing)"
+  echo "key_hint=$(key_hint)"
   echo "bytes=$(du -sb "$directory" 2>/dev/null | cut -f1)"
   echo "free_bytes=$(df -B1 --output=avail "$base" | tail -n 1 | tr -d ' ')"
   echo "snapshots=$(find "$directory/snapshots" -type f 2>/dev/null | wc -l)"

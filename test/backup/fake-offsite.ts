@@ -51,6 +51,8 @@ export class FakeBucket implements Bucket {
   readonly uploads: string[] = [];
   /** after so many uploads the server is gone */
   limit = Infinity;
+  /** how many uploads the server answers wrongly before it takes them */
+  wrongAnswers = 0;
   readonly #read: (path: string) => string;
 
   constructor(read: (path: string) => string) {
@@ -64,6 +66,10 @@ export class FakeBucket implements Bucket {
   }
 
   upload(_bucket: string, key: string, path: string): Promise<void> {
+    if (this.wrongAnswers > 0) {
+      this.wrongAnswers -= 1;
+      return Promise.reject(new Error("An error occurred when parsing the HTTP request."));
+    }
     if (this.uploads.length >= this.limit) return Promise.reject(new UserError("s3: gone", "look"));
     this.uploads.push(key);
     this.objects.set(key, this.#read(path));

@@ -129,12 +129,12 @@ describe("the command line", () => {
 });
 
 describe("restic", () => {
-  it("backs up with a constant host, without an estimate, and waits for a lock", () => {
+  it("backs up with a constant host, without an estimate", () => {
     expect(backupArguments(["/a", "/b"], ["/a/*.new"]).join(" ")).toBe(
-      "backup --json --no-scan --retry-lock 2m --host foundation --tag set --exclude /a/*.new /a /b",
+      "backup --json --no-scan --host foundation --tag set --exclude /a/*.new /a /b",
     );
     expect(commitArguments("commit.json", ["commit", "set-5"]).join(" ")).toBe(
-      "backup --json --retry-lock 2m --host foundation --tag commit --tag set-5 --stdin --stdin-filename commit.json",
+      "backup --json --host foundation --tag commit --tag set-5 --stdin --stdin-filename commit.json",
     );
   });
   it("is given its secrets by environment and by file", () => {

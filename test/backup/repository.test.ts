@@ -54,6 +54,7 @@ function restic(args: readonly string[]): Finished {
   return { exitCode: 0, stdout: JSON.stringify(list), stderr: "" };
 }
 
+const readOnly = { vmId: NEW, readOnly: true };
 const of = (vmId: string) => ({ effects, restic: new Restic(effects, repository), repository, plan: { vmId } });
 
 describe("a repository that somebody else keeps", () => {
@@ -122,6 +123,19 @@ describe("a repository that somebody else keeps", () => {
     await expect(requireOwnRepository(of(NEW))).rejects.toThrow(
       "offsite: no VM has taken the repository over, not this one (22222222)",
     );
+  });
+
+  it("is not taken over by a drill, and nothing is backed up from there", async () => {
+    takeOvers = [OLD];
+    await claimRepository({ ...of(NEW), plan: readOnly }, "auto");
+    expect([takeOvers, asked]).toEqual([[OLD], []]);
+    const url = "rest:https://198.51.100.9:8000/foundation-x/";
+    for (const each of [repository, { ...repository, url }]) {
+      await expect(requireOwnRepository({ ...of(NEW), repository: each, plan: readOnly })).rejects.toMatchObject({
+        message: `offsite: ${each.url} is only read by this host: another one backs up there`,
+        exitCode: EXIT.refused,
+      });
+    }
   });
 
   it("that refuses the keys says so", async () => {

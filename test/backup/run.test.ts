@@ -373,6 +373,8 @@ describe("what goes wrong once is tried once more", () => {
     world.uploads = [11];
     expect((await backUp(await world.job())).last.outcome).toBe("committed");
     expect(world.calls).toContain("restic unlock");
+    // Nobody gives a stale one back, so it is waited for only where it is still there.
+    expect(world.lockWaits).toEqual([undefined, "2m"]);
   });
 
   it("a repository that was renamed meanwhile has the whole set captured again", async () => {

@@ -56,6 +56,8 @@ export class World {
   /** what the forge answers, by method; undefined where it does not answer */
   forge: Record<string, number> | undefined = { GET: 200, POST: 201, DELETE: 204 };
   tags: string[] = [];
+  /** rows by table, as a database counts them outside of a dump */
+  tables: Record<string, number> = {};
   /** objects that the database names */
   named: string[] = ["lfs/12/34/5678"];
   /** what is in the stores as the canary, besides objects and tags */
@@ -68,6 +70,8 @@ export class World {
   uploads: number[] = [];
   /** answers to the query for the layout, one after the other; the last one stays */
   layouts = ["a"];
+  /** how long each `restic backup` of a set would wait for a lock, where it would */
+  readonly lockWaits: (string | undefined)[] = [];
   /** what was given to restic as a marker */
   readonly markers: string[] = [];
   #ids = 0;
@@ -192,6 +196,7 @@ export class World {
     if (input.startsWith("SELECT layout"))
       return ok(`${(this.layouts.length > 1 ? this.layouts.shift() : this.layouts[0]) ?? ""}\n`);
     if (input.startsWith("SELECT lfs")) return ok(this.named.map((key) => `${key}\t3\t\n`).join(""));
+    if (input.startsWith("SELECT json_object_agg")) return ok(`${JSON.stringify(this.tables)}\n`);
     if (input.startsWith("SELECT run")) return ok(`${this.canaries.row}\n`);
     this.canaries.row = /INSERT INTO canary \(run\) VALUES \('([^']+)'\)/.exec(input)?.[1] ?? this.canaries.row;
     const file = /--file='([^']+)' '(\w+)'/.exec(input);
@@ -213,6 +218,7 @@ export class World {
     if (args[0] !== "backup") return ok();
     const isMarker = args.includes("--stdin");
     if (isMarker) this.markers.push(input);
+    else this.lockWaits.push(args.includes("--retry-lock") ? args[args.indexOf("--retry-lock") + 1] : undefined);
     const exitCode = isMarker ? 0 : (this.uploads.shift() ?? 0);
     const item =
       '{"message_type":"error","error":{"message":"no such file or directory"},"during":"archival","item":"/x/pack"}';

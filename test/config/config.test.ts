@@ -7,6 +7,12 @@ import { forge, host, HOST_KEY, OFFSITE_KEY, offsite, repository, VALID } from "
 const DIGEST = `sha256:${"0".repeat(64)}`;
 
 describe("an accepted configuration", () => {
+  it("may be that of a drill", () => {
+    const drill = { asVm: "0123456789abcdef".repeat(2), keyHint: "ab".repeat(32) };
+    expect(parseConfig({ ...VALID, ...offsite({}), drill }).drill).toEqual(drill);
+    expect(parseConfig({ ...VALID, ...repository(), drill: {} }).drill).toEqual({});
+  });
+
   it("is filled up with defaults", () => {
     expect(parseConfig(VALID)).toEqual({
       domain: "example.org",

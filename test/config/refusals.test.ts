@@ -366,6 +366,33 @@ describe("contradictions", () =>
     ]),
   ]));
 
+describe("a drill's marker", () => {
+  const drill = { asVm: "0123456789abcdef".repeat(2) };
+  refuses([
+    [{ drill: true }, "drill: is not an object: true", "rm foundation:drill"],
+    [{ drill: { vm: 1 } }, "drill.vm: unknown key", "rm --path foundation:drill.vm"],
+    [{ drill: { asVm: "x" } }, "drill.asVm: is not the id of a VM (32 hex digits): x", "rm foundation:drill"],
+    [{ drill: { keyHint: 1 } }, "drill.keyHint: is not the id of a key: 1", "rm foundation:drill"],
+    [{ drill }, "drill: there is no backup to begin with: offsite is none", "rm foundation:drill"],
+    [
+      { ...offsite({}), drill: {} },
+      "drill: the offsite gives its backups to a VM only, and asVm names none",
+      "rm foundation:drill",
+    ],
+    [
+      { ...offsite({}), drill, tls: { mode: "acme", email: "ops@example.org" } },
+      "drill: must not ask for certificates: tls.mode is acme",
+      "rm foundation:drill",
+    ],
+    [
+      { ...offsite({}), drill, runner: { enabled: true } },
+      "drill: must not run the jobs of the real one: runner.enabled is true",
+      "rm foundation:drill",
+    ],
+    [{ ...offsite({}), drill, seed: "fresh" }, "drill: begins with a backup: seed is fresh", "rm foundation:drill"],
+  ]);
+});
+
 describe("several problems", () => {
   it("are told at once, each with its command", () => {
     const error = refusalOf(changed({ domain: "x", host: undefined, size: "xl", foo: 1 }));

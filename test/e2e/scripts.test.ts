@@ -1,39 +1,12 @@
 import { spawnSync } from "node:child_process";
-import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { hostInstaller } from "../../components/host.ts";
 import { bundle } from "../../components/secret-files.ts";
 import { SCRIPTS, type ScriptName } from "../../components/vm.ts";
 import { readScripts } from "../../scripts.ts";
+import { DIRECTORY, isolated, permitted, type Ended } from "./isolated.ts";
 
 // The scripts of the VM, each in name spaces of its own: the real script on the real kernel, nothing of this machine touched.
-
-const DIRECTORY = fileURLToPath(new URL("../../components/scripts", import.meta.url));
-const NAMESPACES = ["--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"];
-const permitted = spawnSync("unshare", [...NAMESPACES, "iptables", "-S"]).status === 0;
-if (!permitted) console.warn("scripts.test.ts: skipped: needs root, unshare and iptables");
-
-interface Ended {
-  readonly code: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-/** Runs a bash text where /etc, /run, /var/lib and /usr/local are empty and there is no network but the loopback. */
-function isolated(text: string, input = ""): Ended {
-  const prologue = `set -euo pipefail
-    mount -t tmpfs tmpfs /run; cp -a /etc/alternatives /run
-    for directory in /etc /var/lib /usr/local; do mount -t tmpfs tmpfs $directory; done
-    mv /run/alternatives /etc
-    echo root:x:0:0::/root:/bin/sh >/etc/passwd
-    ip link set lo up
-    cd ${DIRECTORY}\n`;
-  const { status, stdout, stderr } = spawnSync("unshare", [...NAMESPACES, "bash", "-c", prologue + text], {
-    encoding: "utf8",
-    input,
-  });
-  return { code: status, stdout, stderr };
-}
 
 describe.skipIf(!permitted)("install-files", () => {
   const install = (files: Record<string, string>): string =>

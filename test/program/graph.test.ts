@@ -574,6 +574,67 @@ describe("the offsite", () => {
   });
 });
 
+describe("a drill from scratch", () => {
+  const drill = { asVm: "fedcba9876543210".repeat(2), keyHint: "cd".repeat(32) };
+  const files = (run: Run, name: string) => {
+    const lines = String(run.resources.find((each) => each.name === name)?.inputs.stdin)
+      .trim()
+      .split("\n");
+    const entries = lines.map((line) => line.split(" "));
+    return Object.fromEntries(entries.map(([file, text = ""]) => [file, Buffer.from(text, "base64").toString()]));
+  };
+
+  it("leaves the second host alone, backs nothing up, and has no way out", async () => {
+    const real = await fixture.run("repreview", OFFSITE);
+    expect(differences(real, await fixture.run("repreview", { ...OFFSITE, drill }))).toEqual([
+      "- Backup backup",
+      "- CertRequest offsite-request",
+      "- Command backup-files",
+      "- Command offsite-server",
+      "- Command offsite-setup",
+      "- Command postgres-reader",
+      "- Container backup",
+      "- LocallySignedCert offsite-certificate",
+      "- Offsite offsite",
+      "Command seed-files: stdin, option dependencies, option propertyDependencies",
+      "Network caddy-public: internal",
+      "Network forgejo-public: internal",
+      "Network runner-caddy: internal",
+      "Seed seed: option dependencies",
+    ]);
+  });
+
+  it("reads the backups with the credential of the VM that makes them", async () => {
+    const run = await fixture.run("repreview", { ...OFFSITE, drill });
+    const { offsite_password: password, "offsite_ca.pem": ca, "plan.json": plan = "" } = files(run, "seed-files");
+    expect([password, ca]).toEqual([fixture.derived.offsite.password(drill.asVm), CERTIFICATE]);
+    const { owner, username } = { owner: fixture.derived.ownerId, username: fixture.derived.offsite.username };
+    expect(JSON.parse(plan)).toMatchObject({
+      owner,
+      vmId: VM_ID,
+      readOnly: true,
+      offsite: { url: `rest:https://198.51.100.9:8000/${username}/`, username, keyHint: drill.keyHint },
+    });
+  });
+
+  it("does not take over a repository elsewhere", async () => {
+    const real = await fixture.run("repreview", REPOSITORY);
+    const run = await fixture.run("repreview", { ...REPOSITORY, drill: {} });
+    expect(differences(real, run)).toEqual([
+      "- Backup backup",
+      "- Command backup-files",
+      "- Command postgres-reader",
+      "- Container backup",
+      "Command seed-files: stdin",
+      "Network caddy-public: internal",
+      "Network forgejo-public: internal",
+      "Network runner-caddy: internal",
+    ]);
+    const { offsite_password: password, "plan.json": plan = "" } = files(run, "seed-files");
+    expect([password, (JSON.parse(plan) as { readOnly: unknown }).readOnly]).toEqual(["key-of-the-bucket", true]);
+  });
+});
+
 it("the preflight is told everything that must be free or ours", () => {
   const preflight = plain.resources.find(({ name }) => name === "preflight");
   const { FOUNDATION_PREFLIGHT: request } = preflight?.inputs.environment as Record<string, string>;

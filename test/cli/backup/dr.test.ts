@@ -11,6 +11,7 @@ const facts: OffsiteFacts = {
   generation: { generation: 2, vmId: "b".repeat(32), since: "2026-01-31T12:00:00Z" },
   server: "running",
   hasRepository: true,
+  keyHint: undefined,
   bytes: 1,
   freeBytes: 47.5 * 2 ** 30,
   snapshots: 3,
