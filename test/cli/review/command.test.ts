@@ -184,6 +184,17 @@ it.each<[string, () => void, string[], number, string]>([
     "error: the working tree: the program cannot be recorded: Error: Access to this API has been restricted. Use --allow-fs-write to manage permissions.\n" +
       "hint: correct the program; `npx pulumi preview` shows all of the error\n",
   ],
+  [
+    "a program that opens a connection",
+    () => {
+      edit("scripts.ts", "return Object.fromEntries", 'connect(9, "127.0.0.1");\n  return Object.fromEntries');
+      edit("scripts.ts", "import {", 'import { connect } from "node:net";\nimport {');
+    },
+    ["--base", "main"],
+    EXIT.failed,
+    "error: the working tree: the program cannot be recorded: Error: the program opens a connection while it is recorded\n" +
+      "hint: correct the program; `npx pulumi preview` shows all of the error\n",
+  ],
 ])("%s", async (_, change, args, exitCode, stderr) => {
   change();
   expect(await review(args)).toEqual({ exitCode, stdout: "", stderr });
