@@ -3,6 +3,7 @@ import { jobSourcesHash } from "./backup-sources.ts";
 import { BackupImage } from "./components/backup-image.ts";
 import { backupPlan } from "./components/backup-plan.ts";
 import { Backup } from "./components/backup.ts";
+import { consumersBackup } from "./components/consumers.ts";
 import { Caddy } from "./components/caddy.ts";
 import type { CertificateAuthority } from "./components/certificate-authority.ts";
 import type { Credentials } from "./components/credentials.ts";
@@ -12,7 +13,6 @@ import { Images, type PulledImage } from "./components/images.ts";
 import { Offsite, repositoryUrl } from "./components/offsite.ts";
 import { foreignRepository, type Repository } from "./components/repository.ts";
 import { Postgres } from "./components/postgres.ts";
-import { Runner } from "./components/runner.ts";
 import { Rustfs } from "./components/rustfs.ts";
 import { Seed } from "./components/seed.ts";
 import type { SERVICE_VOLUMES } from "./components/topology.ts";
@@ -23,7 +23,7 @@ import type { Config, Drill, Offsite as OffsiteHost } from "./config.ts";
 import type { DerivedSecrets } from "./keys/derive.ts";
 
 /** Everything that has state, and what of it is backed up. */
-export const SOURCES = [Postgres, Rustfs, Vault, Forgejo, Caddy, Runner, Backup].map(({ backup }) => backup);
+export const SOURCES = [Postgres, Rustfs, Vault, Forgejo, Caddy, Backup].map(({ backup }) => backup);
 
 interface StagesArgs {
   readonly config: Config;
@@ -70,10 +70,11 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
     ? (offsite?.repository ?? lentRepository(target, { ...keys, ca: ca.rootCertificate }, drill))
     : foreignRepository(target);
 
+  const sources = [...SOURCES, consumersBackup(config.consumers)];
   const plan = pulumi.all([vmId, repository.keyHint]).apply(([id, keyHint]) => {
     const about = { owner: vm.ownerId, vmId: id, everyMinutes };
     const readOnly = drill === undefined ? undefined : true;
-    return backupPlan({ ...about, offsite: { ...repository, keyHint }, readOnly, sources: SOURCES });
+    return backupPlan({ ...about, offsite: { ...repository, keyHint }, readOnly, sources });
   });
   const common = { vm, image, plan, offsite: repository, resticPassword: keys.restic.password, credentials };
   return {
@@ -87,7 +88,7 @@ export function offsiteStages(args: StagesArgs, target: Exclude<Config["offsite"
     /** stage 7, once there is something to back up; not of a drill */
     backup: (...services: pulumi.Resource[]): void => {
       if (drill !== undefined) return;
-      const databases = SOURCES.flatMap((source) => source.databases ?? []).map(({ name }) => name);
+      const databases = sources.flatMap((source) => source.databases ?? []).map(({ name }) => name);
       const own = { volume, sources: volumes, databases, appRole: keys.vaultAppRole("backup") };
       new Backup("backup", { ...common, ...own, ...config.sizing.backup }, after(...services));
     },

@@ -38,15 +38,40 @@ const EXAMPLES: Record<string, string> = {
   "forge.adminEmail": "ops@example.org",
   "forge.organisation": "platform",
   "forge.sshPort": "2222",
+  "forge.repository": "foundation",
+  "forge.deployKey": '"$(cut -d" " -f1,2 ~/.ssh/deploy.pub)"',
   size: "s",
   backup: "--path foundation:backup.every 15m",
   "backup.every": "15m",
   seed: "auto",
   images: "--path foundation:images.caddy repo:tag@sha256:DIGEST",
   "images.*": "repo:tag@sha256:DIGEST",
+  // With a +, what follows is the path of a value inside.
+  consumers: "+[0].name team",
+  "consumers[]": "+.name team",
+  "consumers[].name": "team",
+  "consumers[].organisation": "team",
+  "consumers[].access": "write",
+  "consumers[].repositories": "+[0] app",
+  "consumers[].repositories[]": "app",
+  "consumers[].buckets": "+[0].name team-data",
+  "consumers[].buckets[]": "+.name team-data",
+  "consumers[].buckets[].name": "team-data",
+  "consumers[].buckets[].quota": "50G",
+  "consumers[].database": "true",
+  "consumers[].secrets": "+[0] consumers/team/app",
+  "consumers[].secrets[]": "consumers/team/app",
+  "consumers[].webhooks": "+[0].url https://hooks.example.org/team",
+  "consumers[].webhooks[]": "+.url https://hooks.example.org/team",
+  "consumers[].webhooks[].url": "https://hooks.example.org/team",
+  "consumers[].webhooks[].events": "+[0] push",
+  "consumers[].webhooks[].events[]": "push",
+  "consumers[].webhooks[].repository": "app",
+  "consumers[].rotation": "1",
   registryMirror: "registry.example.org:5000",
   runner: "--path foundation:runner.enabled false",
   "runner.enabled": "false",
+  "runner.isolation": "rootless",
   subnet: "172.30.0.0/16",
   keyDirectory: "keys/stacks",
   vaultTunnelPort: "18200",
@@ -68,11 +93,11 @@ export function describeIssue(issue: z.core.$ZodIssue): Problem[] {
     const keys = issue.code === "unrecognized_keys" ? issue.keys : [String(issue.path.at(-1))];
     const parent = issue.code === "unrecognized_keys" ? issue.path : issue.path.slice(0, -1);
     return keys.map((key) => {
-      const path = [...parent, key].join(".");
+      const path = dotted([...parent, key]);
       return { message: `config foundation:${path}: unknown key`, hint: removal(path) };
     });
   }
-  const path = issue.path.join(".");
+  const path = dotted(issue.path);
   if (
     issue.input === undefined ||
     (issue.code === "invalid_union" && at(issue.input, issue.discriminator) === undefined)
@@ -81,6 +106,14 @@ export function describeIssue(issue: z.core.$ZodIssue): Problem[] {
   if (SECRET.includes(path)) return [{ message: `config foundation:${path}: ${issue.message}`, hint: setting(path) }];
   const value = show(issue.code === "invalid_union" ? at(issue.input, issue.discriminator) : issue.input);
   return [{ message: `config foundation:${path}: ${issue.message}: ${value}`, hint: setting(path) }];
+}
+
+/** A path as Pulumi takes it: `consumers[0].name`. */
+function dotted(path: readonly PropertyKey[]): string {
+  return path
+    .map((key) => (typeof key === "number" ? `[${String(key)}]` : `.${String(key)}`))
+    .join("")
+    .slice(1);
 }
 
 /** Never shown, not even a wrong one. */
@@ -96,14 +129,23 @@ const show = (value: unknown): string => (typeof value === "string" ? value : JS
 
 /** The command that takes a value back. */
 export function removal(path: string): string {
-  return `pulumi config rm ${path.includes(".") ? "--path " : ""}foundation:${path}`;
+  return `pulumi config rm ${keyOption(path)}`;
 }
 
 /** The command that sets a value, with a right one. */
 export function setting(path: string): string {
   // Nobody writes it but the drill.
   if (path.split(".")[0] === "drill") return removal("drill");
-  const example = EXAMPLES[path] ?? EXAMPLES[path.replace(/\.[^.]+$/, ".*")] ?? "VALUE";
+  const anywhere = path.replaceAll(/\[\d+\]/g, "[]");
+  const example = EXAMPLES[anywhere] ?? EXAMPLES[path.replace(/\.[^.]+$/, ".*")] ?? "VALUE";
   if (example.startsWith("--path")) return `pulumi config set ${example}`;
-  return `pulumi config set ${path.includes(".") ? "--path " : ""}foundation:${path} ${example}`;
+  // Of an object, one of its values.
+  const [inside = "", value] = example.startsWith("+") ? example.slice(1).split(" ") : ["", example];
+  return `pulumi config set ${keyOption(path + inside)} ${value ?? ""}`;
+}
+
+/** The key as Pulumi and the shell take it. */
+function keyOption(path: string): string {
+  if (path.includes("[")) return `--path 'foundation:${path}'`;
+  return `${path.includes(".") ? "--path " : ""}foundation:${path}`;
 }

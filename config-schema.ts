@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { consumersSchema } from "./config-consumers.ts";
 import { IMAGES, type ImageName } from "./images.ts";
 
 const port = z
@@ -12,16 +13,18 @@ const address = text("a host name or an IPv4 address").refine(
   (value) => HOST_NAME.test(value) || IPV4.test(value) || /^[a-z0-9][a-z0-9-]*$/.test(value),
   "is not a host name or an IPv4 address",
 );
+const publicKey = (what: string): z.ZodString =>
+  text(what).regex(
+    /^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/]{60,}={0,2}$/,
+    `is not ${what} (type and base64, without a comment)`,
+  );
 const sshTarget = {
   address,
   user: text("a user name")
     .regex(/^[a-z_][a-z0-9_-]{0,31}$/, "is not a user name")
     .default("root"),
   port: port.default(22),
-  hostKey: text("a public host key").regex(
-    /^(ssh-ed25519|ecdsa-sha2-nistp256|ssh-rsa) [A-Za-z0-9+/]{60,}={0,2}$/,
-    "is not a public host key (type and base64, without a comment)",
-  ),
+  hostKey: publicKey("a public host key"),
 };
 const offsite = z.strictObject({
   ...sshTarget,
@@ -33,7 +36,7 @@ const offsite = z.strictObject({
 const repository = z.strictObject({
   repository: text("a restic repository")
     .refine((value) => !value.startsWith("sftp:"), {
-      error: "is an SFTP repository, and the backup job has no SSH client (docs/decisions.md, 19)",
+      error: "is an SFTP repository, and the backup job has no SSH client (docs/decisions.md, 20)",
       abort: true,
     })
     .regex(
@@ -67,7 +70,7 @@ const imageReference = text("an image reference").regex(
 );
 
 // Names that Forgejo keeps for its own routes; it refuses them only when the admin is created, long after `up` began.
-const RESERVED_FORGE_NAMES = ["admin", "api", "assets", "explore", "ghost", "org", "repo", "user", "v2"];
+export const RESERVED_FORGE_NAMES = ["admin", "api", "assets", "explore", "ghost", "org", "repo", "user", "v2"];
 
 /** Shape of the `foundation:*` configuration: keys, types, defaults. What two values say together is judged in config.ts. */
 const schema = z.strictObject({
@@ -104,6 +107,10 @@ const schema = z.strictObject({
         "is a name that the forge reserves",
       ),
       sshPort: port.default(2222),
+      repository: forgeName
+        .refine((name) => !/\.(git|wiki|rss|atom)$/.test(name), "is a name that the forge reserves")
+        .default("foundation"),
+      deployKey: publicKey("a public SSH key").optional(),
     },
     "is not an object",
   ),
@@ -129,7 +136,16 @@ const schema = z.strictObject({
   registryMirror: text("a registry address")
     .regex(/^[a-z0-9][a-z0-9.-]*(:\d+)?(\/[a-z0-9._/-]+)?$/, "is not a registry address (host:port/path, no scheme)")
     .optional(),
-  runner: z.strictObject({ enabled: flag.default(false) }, "is not an object").default({ enabled: false }),
+  consumers: consumersSchema,
+  runner: z
+    .strictObject(
+      {
+        enabled: flag.default(false),
+        isolation: z.enum(["rootless", "container"], "is not one of: rootless, container").default("rootless"),
+      },
+      "is not an object",
+    )
+    .default({ enabled: false, isolation: "rootless" }),
   subnet: text("a private IPv4 /16")
     .regex(/^(10\.(25[0-5]|2[0-4]\d|1?\d?\d)|172\.(1[6-9]|2\d|3[01])|192\.168)\.0\.0\/16$/, "is not a private IPv4 /16")
     .default("172.30.0.0/16"),

@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
+import { completeConsumers, judgeConsumers, type Consumer } from "./config-consumers.ts";
 import { describeIssue, removal, setting, type Problem } from "./config-problems.ts";
-import { schemaFor, type Parsed } from "./config-schema.ts";
+import { RESERVED_FORGE_NAMES, schemaFor, type Parsed } from "./config-schema.ts";
 import { EXIT, UserError } from "./errors.ts";
 import { IMAGES, type ImageName } from "./images.ts";
 import { passphraseFrom } from "./keys/passphrase.ts";
@@ -21,6 +22,9 @@ export type Tls =
   | { readonly mode: "internal" }
   | { readonly mode: "acme"; readonly email: string; readonly directory: string }
   | { readonly mode: "files"; readonly certificate: string; readonly key: string };
+
+/** Where jobs run: in rootless containers under a user of their own, or in the runner's own container. */
+export type Isolation = "rootless" | "container";
 
 /** The second host, on which the backups are kept. */
 export interface Offsite extends SshTarget {
@@ -52,6 +56,10 @@ export interface Config {
     readonly adminEmail: string;
     readonly organisation: string;
     readonly sshPort: number;
+    /** name of the repository that `foundation up` keeps this project in; `none` where it is kept elsewhere */
+    readonly repository: string;
+    /** public key that may read that repository, without a comment */
+    readonly deployKey?: string | undefined;
   };
   readonly size: Size;
   readonly sizing: Sizing;
@@ -60,7 +68,9 @@ export interface Config {
   readonly seed: string;
   /** full references `repo:tag@sha256:…`, after overrides and mirror */
   readonly images: Readonly<Record<ImageName, string>>;
-  readonly runner: { readonly enabled: boolean };
+  readonly runner: { readonly enabled: boolean; readonly isolation: Isolation };
+  /** tenants: what each is granted */
+  readonly consumers: readonly Consumer[];
   /** IPv4 /16 from which the Docker networks get their subnets, without the last two octets: `172.30` */
   readonly subnetPrefix: string;
   /** directory of the key and share files, relative to the project directory */
@@ -147,6 +157,7 @@ function contradictions(config: Parsed): Problem[] {
     if (address.startsWith(prefix))
       refuse("subnet", `has ${address} in it`, "pulumi config set foundation:subnet 10.213.0.0/16");
   for (const what of drillContradictions(config)) refuse("drill", what, removal("drill"));
+  judgeConsumers(config.consumers, { forge, reservedForgeNames: RESERVED_FORGE_NAMES }, refuse);
   const minutes = toMinutes(config.backup.every);
   if (minutes < 5 || minutes > 24 * 60) refuse("backup.every", `is not between 5m and 24h: ${config.backup.every}`);
   return problems;
@@ -187,13 +198,14 @@ function complete(config: Parsed): Config {
       config.images[name as ImageName] ?? (config.registryMirror ? mirrored(pin, config.registryMirror) : pin),
     ]),
   ) as Record<ImageName, string>;
-  const { sites: _sites, subnet, backup, offsite, registryMirror: _mirror, ...rest } = config;
+  const { sites: _sites, subnet, backup, offsite, consumers, registryMirror: _mirror, ...rest } = config;
   return {
     ...rest,
     sites: siteNames(config),
     sizing: SIZES[config.size],
     backup: { everyMinutes: toMinutes(backup.every) },
     offsite: completeOffsite(offsite),
+    consumers: completeConsumers(consumers, toBytes),
     images,
     subnetPrefix: subnet.split(".").slice(0, 2).join("."),
   };

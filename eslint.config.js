@@ -14,7 +14,7 @@ const modules = {
   },
   siblings: {
     regex:
-      "^\\./(?!(service|secret-files|vm|topology|images|landing-page|backup-source|backup-plan|repository|forgejo-backup)\\.ts$)",
+      "^\\./(?!(service|secret-files|vm|topology|images|landing-page|backup-source|backup-plan|repository|forgejo-backup|vault-reader|runner-config)\\.ts$)",
     message: "Components meet in index.ts by passing outputs, not by importing each other.",
   },
   config: {
@@ -58,7 +58,7 @@ const containers = {
 };
 
 export default defineConfig(
-  { ignores: ["node_modules/", ".cache/", ".state/"] },
+  { ignores: ["actions/", "node_modules/", ".cache/", ".state/"] },
   { linterOptions: { reportUnusedDisableDirectives: "error" } },
   tseslint.configs.recommendedTypeChecked,
   {
@@ -95,7 +95,7 @@ export default defineConfig(
     files: ["index.ts"],
     rules: {
       "no-restricted-syntax": ["error", ...inThePulumiProgram, containers],
-      "max-lines": ["error", { max: 110 }],
+      "max-lines": ["error", { max: 115 }],
       // One line after the other, in the order of the stages: shorter functions would only hide the order.
       "max-lines-per-function": ["error", { max: 80, skipBlankLines: true, skipComments: true }],
     },

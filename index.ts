@@ -8,7 +8,6 @@ import { Host } from "./components/host.ts";
 import { Images } from "./components/images.ts";
 import { Networks } from "./components/network.ts";
 import { Postgres } from "./components/postgres.ts";
-import { Runner } from "./components/runner.ts";
 import { Rustfs } from "./components/rustfs.ts";
 import { READERS, VaultConfig } from "./components/vault-config.ts";
 import { Vault, VaultReady } from "./components/vault.ts";
@@ -16,11 +15,13 @@ import { SERVICE_VOLUMES } from "./components/topology.ts";
 import { dockerProvider, SCRIPTS, type Vm } from "./components/vm.ts";
 import { Volumes } from "./components/volumes.ts";
 import { readInputs } from "./config.ts";
+import { consumerStages } from "./consumer-stages.ts";
 import { deriveSecrets } from "./keys/derive.ts";
 import { openKeyFile } from "./keys/keyfile.ts";
 import { offsiteWarning } from "./offsite-warning.ts";
 import { landing, mirroredSecrets, stackOutputs, urls } from "./outputs.ts";
 import { withReadableErrors } from "./run-error.ts";
+import { runnerStage } from "./runner-stage.ts";
 import { readScripts } from "./scripts.ts";
 import { openVaultTunnel } from "./tunnel.ts";
 
@@ -37,7 +38,7 @@ async function foundation(): Promise<Record<string, unknown>> {
   const withBackup = config.offsite !== "none";
   const warning = offsiteWarning(config);
   if (warning !== undefined) await pulumi.log.warn(warning);
-  const { runner: runnerImage, restic: _restic, restServer: _restServer, node: _node, ...serviceImages } = images;
+  const { runner: _runner, job: _job, restic: _restic, restServer: _server, node: _node, ...serviceImages } = images;
 
   // 0 host
   const host = new Host("host", { vm, forgeSshPort: forge.sshPort, minimum: sizing.host });
@@ -48,6 +49,7 @@ async function foundation(): Promise<Record<string, unknown>> {
   const image = new Images("images", serviceImages, after(host)).pulled;
   const ca = new CertificateAuthority("certificate-authority", caKeys);
   const credentials = new Credentials("credentials").values;
+  const tenants = consumerStages({ config, vm, appRole });
 
   // 2 stores
   const postgresArgs = {
@@ -56,9 +58,10 @@ async function foundation(): Promise<Record<string, unknown>> {
     limits: sizing.postgres,
     credentials,
     withBackup,
+    consumers: tenants.databases,
   };
   const postgres = new Postgres("postgres", { vm, ...postgresArgs }, after(...networks.of("postgres")));
-  const rustfsData = { image: image.rustfs, volume: volumes["rustfs-data"], withBackup };
+  const rustfsData = { image: image.rustfs, volume: volumes["rustfs-data"], withBackup, consumers: tenants.buckets };
   const rustfs = new Rustfs(
     "rustfs",
     { vm, ...rustfsData, ...sizing.rustfs, credentials },
@@ -73,13 +76,15 @@ async function foundation(): Promise<Record<string, unknown>> {
   const seeded = stages ? [stages.seed(postgres, rustfs, ...networks.of("backup"))] : [];
 
   // 4 Vault opened and filled
-  const readyArgs = { stack, keyDirectory, container: vault.container, readers: Object.keys(READERS) };
+  const readers = [...Object.keys(READERS), ...tenants.vaultRoles];
+  const readyArgs = { stack, keyDirectory, container: vault.container, readers };
   const ready = new VaultReady("vault-ready", { vm, ...readyArgs }, after(vault, ...seeded));
   const secrets = mirroredSecrets(config, keys, credentials, host.vmId);
-  new VaultConfig("vault-config", { tunnelPort: vaultTunnelPort, appRole, secrets }, { dependsOn: [ready] });
+  const vaultConfigArgs = { tunnelPort: vaultTunnelPort, appRole, secrets };
+  const vaultConfig = new VaultConfig("vault-config", vaultConfigArgs, { dependsOn: [ready] });
 
   // 5 forge
-  const forgeData = { image: image.forgejo, volume: volumes["forgejo-data"], withBackup };
+  const forgeData = { image: image.forgejo, volume: volumes["forgejo-data"], withBackup, ...tenants.forge };
   const forgeArgs = { ...forgeData, limits: sizing.forgejo, forge, sites, credentials, keys: forgeKeys };
   const forgejo = new Forgejo(
     "forgejo",
@@ -87,20 +92,16 @@ async function foundation(): Promise<Record<string, unknown>> {
     after(postgres, rustfs, ...seeded, ...networks.of("forgejo")),
   );
 
-  // 6 web server
+  // 6 web server, consumers
   const site = { sites, tls: config.tls, landing: landing(config, keys), withRunner: config.runner.enabled };
   const caddyData = { image: image.caddy, volume: volumes["caddy-data"] };
   const caddyArgs = { ...caddyData, ...sizing.caddy, ca, intermediateKeyPem: caKeys.intermediateKeyPem };
   const caddy = new Caddy("caddy", { vm, ...caddyArgs, ...site }, after(forgejo, ...networks.of("caddy")));
+  tenants.admit(credentials["forgejo-admin-password"], vaultConfig, after(forgejo));
 
   // 7 backup, runner
   stages?.backup(postgres, rustfs, vault, forgejo, caddy, ...networks.of("backup"));
-  if (config.runner.enabled) {
-    const image = new Images("runner-image", { runner: runnerImage }, after(host)).pulled.runner;
-    const volume = new Volumes("runner-volumes", vm, ["runner-data"], after(host)).created["runner-data"];
-    const runnerArgs = { image, volume, ...sizing.runner, forge, site: sites.git, caCertificate: ca.rootCertificate };
-    new Runner("runner", { vm, ...runnerArgs, credentials }, after(forgejo, caddy, ...networks.of("runner")));
-  }
+  runnerStage({ config, vm, ca, credentials }, after(host), after(forgejo, caddy, ...networks.of("runner")));
 
   return stackOutputs(config, keys, ca.rootCertificate);
 }

@@ -22,6 +22,14 @@ export function urls({
   };
 }
 
+/** Where jobs of Actions run, for people. */
+export function jobsPlace({ runner }: Pick<Config, "runner">): string {
+  if (!runner.enabled) return "none: foundation:runner.enabled is false";
+  return runner.isolation === "rootless"
+    ? "rootless containers, each job its own"
+    : "the runner's own container, one after the other";
+}
+
 /** What the landing page shows. */
 export function landing(config: Config, keys: DerivedSecrets): LandingPage {
   const url = urls(config);
@@ -103,6 +111,7 @@ export function stackOutputs(
       vaultShares: `${config.keyDirectory}/${pulumi.getStack()}.shares.json, sealed under the master passphrase`,
       masterKey: `${config.keyDirectory}/${pulumi.getStack()}.key.json, opened by the master passphrase`,
     },
+    jobs: jobsPlace(config),
     warnings: [offsiteWarning(config)].filter((warning) => warning !== undefined),
   };
 }

@@ -3,6 +3,15 @@ export interface ServiceLimits {
   readonly memoryMiB: number;
 }
 
+/** What a job of Actions may use of the VM; all of it together, whatever it starts. */
+export interface JobLimits {
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  readonly processes: number;
+  /** images, volumes and working copies; with isolation `container` it is memory */
+  readonly diskMiB: number;
+}
+
 /** Everything that `foundation:size` decides. */
 export interface Sizing {
   readonly postgres: ServiceLimits & {
@@ -17,7 +26,10 @@ export interface Sizing {
     /** upper bound of Forgejo's connection pool; must stay below maxConnections */
     readonly databaseConnections: number;
   };
-  readonly runner: ServiceLimits;
+  readonly runner: ServiceLimits & {
+    /** what one job may use; there is one at a time */
+    readonly job: JobLimits;
+  };
   readonly caddy: ServiceLimits;
   /** a drill runs a database server beside restic in it */
   readonly backup: ServiceLimits;
@@ -35,7 +47,7 @@ export const SIZES = {
     rustfs: { memoryMiB: 2048 },
     vault: { memoryMiB: 512 },
     forgejo: { memoryMiB: 1024, databaseConnections: 20 },
-    runner: { memoryMiB: 512 },
+    runner: { memoryMiB: 256, job: { memoryMiB: 1024, cpus: 1, processes: 1024, diskMiB: 6144 } },
     caddy: { memoryMiB: 256 },
     backup: { memoryMiB: 768 },
     host: { memoryMiB: 3500, diskGiB: 10 },
@@ -45,7 +57,7 @@ export const SIZES = {
     rustfs: { memoryMiB: 3072 },
     vault: { memoryMiB: 1024 },
     forgejo: { memoryMiB: 3072, databaseConnections: 40 },
-    runner: { memoryMiB: 1024 },
+    runner: { memoryMiB: 384, job: { memoryMiB: 2048, cpus: 2, processes: 2048, diskMiB: 16_384 } },
     caddy: { memoryMiB: 512 },
     backup: { memoryMiB: 1024 },
     host: { memoryMiB: 7500, diskGiB: 40 },
@@ -55,7 +67,7 @@ export const SIZES = {
     rustfs: { memoryMiB: 6144 },
     vault: { memoryMiB: 2048 },
     forgejo: { memoryMiB: 8192, databaseConnections: 80 },
-    runner: { memoryMiB: 2048 },
+    runner: { memoryMiB: 512, job: { memoryMiB: 4096, cpus: 4, processes: 4096, diskMiB: 40_960 } },
     caddy: { memoryMiB: 1024 },
     backup: { memoryMiB: 2048 },
     host: { memoryMiB: 15500, diskGiB: 100 },

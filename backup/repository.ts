@@ -5,8 +5,8 @@ import { EXIT, UserError } from "../errors.ts";
 import type { Effects } from "./effects.ts";
 import type { Roots } from "./paths.ts";
 import type { Plan } from "./plan.ts";
-import { probeOffsite } from "./probe.ts";
-import { NO_REPOSITORY, SNAPSHOT_HOST, type Repository, type Restic } from "./restic.ts";
+import { hasRepository, noRepository } from "./probe.ts";
+import { SNAPSHOT_HOST, type Repository, type Restic } from "./restic.ts";
 
 /** Tag of the snapshots by which VMs take a repository over from each other. */
 const TAKE_OVER = "generation";
@@ -52,10 +52,8 @@ interface Claim {
 export async function claimRepository(claim: Claim, request: string): Promise<void> {
   const { effects, plan, repository, restic } = claim;
   if (plan.readOnly) return;
-  await probeOffsite(effects, repository, undefined);
-  const { exitCode } = await restic.run(["cat", "config", "--no-lock"], { timeoutSeconds: SECONDS }, [NO_REPOSITORY]);
-  if (exitCode === NO_REPOSITORY) {
-    if (request !== "fresh") throw missing(repository);
+  if (!(await hasRepository(repository))) {
+    if (request !== "fresh") throw noRepository(repository);
     await restic.run(["init"], { timeoutSeconds: SECONDS });
     effects.report(`seed: created the repository ${repository.url}`);
   }
@@ -90,15 +88,6 @@ function lent({ url }: Repository): UserError {
   return new UserError(
     `offsite: ${url} is only read by this host: another one backs up there`,
     "this is a drill's",
-    EXIT.refused,
-  );
-}
-
-function missing({ url }: Repository): UserError {
-  return new UserError(
-    `offsite: there is no repository ${url}`,
-    "if there never was one: pulumi config set foundation:seed fresh, pulumi up, and auto again; " +
-      "otherwise somebody removed it: find out who",
     EXIT.refused,
   );
 }

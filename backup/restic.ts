@@ -7,7 +7,7 @@ export const SNAPSHOT_HOST = "foundation";
 
 /** restic's exit codes, as far as they are told apart. */
 const INCOMPLETE = 3;
-export const NO_REPOSITORY = 10;
+const NO_REPOSITORY = 10;
 const LOCKED = 11;
 const WRONG_PASSWORD = 12;
 
@@ -175,8 +175,8 @@ export function explain({ exitCode, stderr }: Finished): UserError {
   }
 }
 
-/** Of an S3 server; ours is asked before restic is. */
-function keysRefused(detail: string): UserError {
+/** Of an S3 server, with what it said. */
+export function keysRefused(detail: string): UserError {
   return new UserError(
     `offsite: refuses this access key: ${detail}`,
     "pulumi config set --path --secret foundation:offsite.secretAccessKey, then pulumi up",

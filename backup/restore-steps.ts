@@ -66,17 +66,29 @@ export async function findData({ plan, server, store, targetOf }: Restore): Prom
   return data;
 }
 
-/** Everything that restores a set, in order; the stage holds the dumps and references that the others need. */
+/**
+ * Everything that restores a set, in order; the stage holds the dumps and references that the others need. What a consumer
+ * had that is no longer declared is left out: there is no role to own it and no bucket to take it.
+ */
 export function restoreSteps(restore: Restore, commit: Commit): Step[] {
   const { plan, layout, server } = restore;
   const { snapshot, postgres } = commit;
+  const keep = <T>(kind: string, all: readonly T[], nameOf: (each: T) => string, wanted: readonly string[]): T[] =>
+    all.filter((each) => {
+      const isWanted = wanted.includes(nameOf(each));
+      if (!isWanted) restore.effects.report(`restore: ${kind} ${nameOf(each)} is not in the configuration: left out`);
+      return isWanted;
+    });
+  const declared = plan.databases.map(({ name }) => name);
+  const databases = keep("database", postgres.databases, ({ name }) => name, declared);
+  const buckets = keep("bucket", Object.keys(commit.s3), (name) => name, plan.buckets);
   return [
     {
       name: "stage",
       run: () => restoreDirectory(restore, { snapshot, source: layout.stage, target: layout.stage }),
     },
     ...plan.trees.map((tree) => ({ name: `volume ${tree.volume}`, run: () => restoreTree(restore, snapshot, tree) })),
-    ...postgres.databases.map((part) => ({
+    ...databases.map((part) => ({
       name: `database ${part.name}`,
       run: () => restoreDatabase(server, layout.dump(part.name), part, postgres.server),
     })),
@@ -85,7 +97,7 @@ export function restoreSteps(restore: Restore, commit: Commit): Step[] {
       run: () =>
         restoreDirectory(restore, { snapshot, source: layout.mirrors, target: layout.mirrors, isOptional: true }),
     },
-    ...Object.keys(commit.s3).map((bucket) => ({
+    ...buckets.map((bucket) => ({
       name: `bucket ${bucket}`,
       run: () => fillBucket(restore, bucket),
     })),

@@ -6,6 +6,7 @@ import manifest from "../package.json" with { type: "json" };
 import { EXIT, UserError } from "../errors.ts";
 import { backupImageCommand } from "./commands/backup-image.ts";
 import { backupCommand } from "./commands/backup.ts";
+import { consumerCommand } from "./commands/consumer.ts";
 import { credsCommand } from "./commands/creds.ts";
 import { drCommand } from "./commands/dr.ts";
 import { drillCommand } from "./commands/drill.ts";
@@ -13,6 +14,7 @@ import { initCommand } from "./commands/init.ts";
 import { offsiteCommand } from "./commands/offsite.ts";
 import { passthroughCommand } from "./commands/passthrough.ts";
 import { preflightCommand } from "./commands/preflight.ts";
+import { repositoryCommand } from "./commands/repository.ts";
 import { restoreCommand } from "./commands/restore.ts";
 import { reviewCommand } from "./commands/review.ts";
 import { upCommand } from "./commands/up.ts";
@@ -54,6 +56,8 @@ function createProgram(shell: Shell): Command {
     .addCommand(verifyCommand(shell))
     .addCommand(whyCommand(shell))
     .addCommand(credsCommand(shell))
+    .addCommand(repositoryCommand(shell))
+    .addCommand(consumerCommand(shell))
     .addCommand(backupCommand(shell))
     .addCommand(restoreCommand(shell))
     .addCommand(drillCommand(shell))

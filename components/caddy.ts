@@ -5,7 +5,7 @@ import { landingPage, type LandingPage } from "./landing-page.ts";
 import type { PulledImage } from "./images.ts";
 import { deliverFiles } from "./secret-files.ts";
 import { service, type Attachment } from "./service.ts";
-import { ENDPOINTS } from "./topology.ts";
+import { ENDPOINTS, jobsDoor } from "./topology.ts";
 import type { Vm } from "./vm.ts";
 
 /** Host names and what stands behind them. */
@@ -76,7 +76,7 @@ export class Caddy extends pulumi.ComponentResource {
         files,
         volumes: { "/data": args.volume },
         hostDirectories: certificates,
-        networks: attachments(sites, args.withRunner),
+        networks: attachments(sites, args.withRunner ? jobsDoor(vm.subnetPrefix) : undefined),
       },
       parent,
     );
@@ -108,14 +108,14 @@ const SERVICE = {
 } as const;
 
 /** Inside the networks the public names lead straight here: a webhook of the forge reaches it without leaving the VM. */
-function attachments(sites: CaddySites, withRunner: boolean): Attachment[] {
+function attachments(sites: CaddySites, address: string | undefined): Attachment[] {
   const aliases = Object.values(sites);
   return [
     { network: "caddy-forgejo", aliases },
     { network: "caddy-vault", aliases },
     { network: "caddy-rustfs" },
     { network: "caddy-public" },
-    ...(withRunner ? [{ network: "runner-caddy" as const, aliases }] : []),
+    ...(address === undefined ? [] : [{ network: "runner-caddy" as const, aliases, address }]),
   ];
 }
 

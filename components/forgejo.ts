@@ -15,7 +15,7 @@ interface ForgejoArgs {
   /** whether a backup shares a network with it, and has an account */
   readonly withBackup: boolean;
   readonly limits: { readonly memoryMiB: number; readonly databaseConnections: number };
-  /** public host names; the only ones that webhooks may call */
+  /** public host names */
   readonly sites: Readonly<Record<"home" | "git" | "vault" | "s3", string>>;
   readonly forge: {
     readonly admin: string;
@@ -24,6 +24,10 @@ interface ForgejoArgs {
     /** public port of git over SSH */
     readonly sshPort: number;
   };
+  /** accounts of all consumers, `ROBOT:ORGANISATION`: others that there were are removed */
+  readonly robots: readonly string[];
+  /** that may be called beside the sites */
+  readonly webhookHosts: readonly string[];
   readonly credentials: Readonly<
     Record<
       | "forgejo-admin-password"
@@ -94,25 +98,16 @@ export class Forgejo extends pulumi.ComponentResource {
 /** Users and the organisation, once the server answers. */
 function accounts(
   name: string,
-  { vm, forge, credentials, withBackup }: ForgejoArgs,
+  { vm, forge, robots, credentials, withBackup }: ForgejoArgs,
   ready: pulumi.CustomResourceOptions,
 ) {
   const password = credentials["forgejo-admin-password"];
   const ofBackup = credentials["forgejo-backup-password"];
-  script(
-    `${name}-admin`,
-    vm,
-    {
-      script: "forgejo-admin",
-      args: [
-        ...[forge.admin, forge.adminEmail, forge.organisation],
-        ...(withBackup ? [CANARY.account, CANARY.repository] : []),
-      ],
-      stdin: withBackup ? pulumi.interpolate`${password}\n${ofBackup}\n` : pulumi.interpolate`${password}\n`,
-      timeoutSeconds: 120,
-    },
-    ready,
-  );
+  const account = withBackup ? [CANARY.account, CANARY.repository] : [];
+  const others = robots.length > 0 ? ["--", ...robots] : [];
+  const args = [forge.admin, forge.adminEmail, forge.organisation, ...account, ...others];
+  const stdin = withBackup ? pulumi.interpolate`${password}\n${ofBackup}\n` : pulumi.interpolate`${password}\n`;
+  script(`${name}-admin`, vm, { script: "forgejo-admin", args, stdin, timeoutSeconds: 120 }, ready);
 }
 
 function serviceArgs({ image, volume, limits, forge, withBackup }: ForgejoArgs, files: DeliveredFiles) {
@@ -154,7 +149,15 @@ const SERVICE = {
   init: false,
 } as const;
 
-function renderedIni({ vm, sites, forge, limits, keys, credentials }: ForgejoArgs): pulumi.Output<string> {
+function renderedIni({
+  vm,
+  sites,
+  forge,
+  limits,
+  keys,
+  credentials,
+  webhookHosts,
+}: ForgejoArgs): pulumi.Output<string> {
   // Only what is used: for any other new credential, a preview would show a replacement that never happens.
   const used = {
     databasePassword: credentials["forgejo-database-password"],
@@ -169,7 +172,7 @@ function renderedIni({ vm, sites, forge, limits, keys, credentials }: ForgejoArg
       site: sites.git,
       sshPort: forge.sshPort,
       proxySubnet: subnet(vm.subnetPrefix, "caddy-forgejo"),
-      webhookHosts: Object.values(sites),
+      webhookHosts: [...Object.values<string>(sites), ...webhookHosts],
       databaseConnections: limits.databaseConnections,
       secretKey: keys.secretKey,
       ...secrets,

@@ -6,6 +6,13 @@ import { deliverFiles } from "./secret-files.ts";
 import { service } from "./service.ts";
 import { script, type Vm } from "./vm.ts";
 
+/** A database of somebody's who is no service of the foundation. */
+export interface ConsumerDatabase {
+  /** of the database and of the role that owns it */
+  readonly database: string;
+  readonly password: pulumi.Input<string>;
+}
+
 interface PostgresArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
@@ -24,6 +31,8 @@ interface PostgresArgs {
       pulumi.Input<string>
     >
   >;
+  /** all that there are: from others that there were, the login is taken */
+  readonly consumers: readonly ConsumerDatabase[];
 }
 
 /** The one database server. Every client has a role and a database of its own and no rights elsewhere. */
@@ -70,29 +79,34 @@ export class Postgres extends pulumi.ComponentResource {
 }
 
 /** Roles and databases, once the server answers. */
-function passwords(name: string, { vm, credentials }: PostgresArgs, ready: pulumi.CustomResourceOptions): void {
+function passwords(
+  name: string,
+  { vm, credentials, consumers }: PostgresArgs,
+  ready: pulumi.CustomResourceOptions,
+): void {
   const superuserPassword = credentials["postgres-superuser-password"];
   script(
     `${name}-superuser`,
     vm,
     {
       script: "postgres-superuser",
-      args: [],
+      args: consumers.map(({ database }) => database),
       stdin: pulumi.interpolate`${superuserPassword}\n`,
       timeoutSeconds: 60,
     },
     ready,
   );
-  const databases = {
-    backup: credentials["backup-database-password"],
-    forgejo: credentials["forgejo-database-password"],
-  };
-  for (const [database, password] of Object.entries(databases)) {
+  const databases = [
+    { database: "backup", password: credentials["backup-database-password"], mark: [] },
+    { database: "forgejo", password: credentials["forgejo-database-password"], mark: [] },
+    ...consumers.map((consumer) => ({ ...consumer, mark: ["consumer"] })),
+  ];
+  for (const { database, password, mark } of databases) {
     const stdin = pulumi.interpolate`${password}\n`;
     script(
       `postgres-database-${database}`,
       vm,
-      { script: "postgres-database", args: [database], stdin, timeoutSeconds: 60 },
+      { script: "postgres-database", args: [database, ...mark], stdin, timeoutSeconds: 60 },
       ready,
     );
   }

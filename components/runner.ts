@@ -1,62 +1,83 @@
-import type * as docker from "@pulumi/docker";
 import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
-import type { BackupSource } from "./backup-source.ts";
 import type { PulledImage } from "./images.ts";
+import { runnerConfig, storedJobImage } from "./runner-config.ts";
 import { deliverFiles } from "./secret-files.ts";
 import { service } from "./service.ts";
+import { jobsDoor } from "./topology.ts";
 import { script, type Vm } from "./vm.ts";
+
+interface JobLimits {
+  readonly memoryMiB: number;
+  readonly cpus: number;
+  readonly processes: number;
+  readonly diskMiB: number;
+}
 
 interface RunnerArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
-  readonly volume: docker.Volume;
-  readonly memoryMiB: number;
-  /** public host name of the forge */
-  readonly site: string;
-  /** owner of the repositories whose jobs it takes */
-  readonly forge: { readonly organisation: string };
+  /** where jobs have containers of their own, the image of those that name none; undefined: jobs run in the runner's */
+  readonly jobImage: PulledImage | undefined;
+  /** the runner's own, and those of a job */
+  readonly limits: { readonly memoryMiB: number; readonly job: JobLimits };
+  readonly sites: Readonly<Record<"home" | "git" | "vault" | "s3", string>>;
+  readonly forge: { readonly admin: string; readonly organisation: string };
+  /** the actions that the forge is to have, as `git fast-import` reads them */
+  readonly actions: string;
   readonly caCertificate: pulumi.Input<string>;
-  readonly credentials: Readonly<Record<"runner-secret", pulumi.Input<string>>>;
+  readonly credentials: Readonly<Record<"runner-secret" | "forgejo-admin-password", pulumi.Input<string>>>;
 }
 
 /**
- * The Actions runner. It has one network, and from there reaches only what everybody outside reaches. It runs jobs in
- * its own container and has no container engine; until jobs are isolated from it, it is off unless asked for.
+ * The Actions runner. It has one network, and from there reaches only what everybody outside reaches. Jobs run in
+ * rootless containers of a user of the VM that has nothing else, whose socket is all that the runner gets; or, without
+ * a job image, in the runner's own container.
  */
 export class Runner extends pulumi.ComponentResource {
   // After the web server, through which alone it reaches the forge.
   static readonly stage = 7;
-  static readonly backup: BackupSource = {
-    volumes: [
-      { volume: "runner-data", by: "nothing", reason: "working copies of jobs; the forge keeps what they made" },
-    ],
-  };
 
   constructor(name: string, args: RunnerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Runner", name, {}, opts);
     const parent = { parent: this };
-    const { vm } = args;
+    const { vm, limits, jobImage, sites } = args;
     const secret = pulumi.output(args.credentials["runner-secret"]).apply(runnerSecret);
     const registration = script(
       `${name}-registration`,
       vm,
       {
         script: "forgejo-runner",
-        args: [args.forge.organisation],
+        // Whoever has a workflow run in the runner's own container has the runner: then only for those who deploy it.
+        args: jobImage ? [] : [args.forge.organisation],
         stdin: pulumi.interpolate`${secret}\n`,
         timeoutSeconds: 60,
       },
       parent,
     );
+    script(
+      `${name}-actions`,
+      vm,
+      {
+        script: "forgejo-actions",
+        args: [args.forge.admin],
+        stdin: pulumi.interpolate`${args.credentials["forgejo-admin-password"]}\n${args.actions}`,
+        timeoutSeconds: 120,
+      },
+      parent,
+    );
+    const isolation = jobImage ? [jobContainers(name, args, jobImage, parent)] : [];
+    const stored = jobImage && { jobImage: storedJobImage(jobImage.reference) };
     const files = deliverFiles(
       name,
       vm,
       {
-        owner: "1000:1000",
+        owner: USER,
         files: {
           "ca.crt": args.caCertificate,
-          "config.yml": secret.apply((value) => runnerConfig(`https://${args.site}`, runnerUuid(value))),
+          "config.yml": secret.apply((value) =>
+            runnerConfig({ forgeUrl: `https://${sites.git}`, uuid: runnerUuid(value), ...stored }),
+          ),
           token: secret,
         },
       },
@@ -65,32 +86,74 @@ export class Runner extends pulumi.ComponentResource {
     service(
       name,
       vm,
-      {
-        ...SERVICE,
-        image: args.image,
-        memoryMiB: args.memoryMiB,
-        files,
-        volumes: { "/data": args.volume },
-      },
-      { ...parent, dependsOn: [registration] },
+      { ...SERVICE, image: args.image, files, ...(jobImage ? besideJobs(limits) : withJobs(limits)) },
+      { ...parent, dependsOn: [registration, ...isolation] },
     );
     this.registerOutputs({});
   }
 }
 
+/** A user of its own: what it may start is counted by user, and the socket of the jobs' containers is its group's. */
+const USER = "10013:10013";
+const SOCKET_DIRECTORY = "/run/foundation-runner";
+
 /** What is the same in every foundation. */
 const SERVICE = {
-  user: "1000:1000",
+  user: USER,
   filesAt: "/etc/foundation",
-  tmpfs: { "/tmp": "mode=1777,size=256m" },
+  volumes: {},
   networks: [{ network: "runner-caddy" }],
-  environment: { SSL_CERT_FILE: "/etc/foundation/ca.crt" },
   command: ["/bin/forgejo-runner", "daemon", "--config", "/etc/foundation/config.yml"],
   healthCommand: ["pgrep", "-f", "forgejo-runner daemon"],
   // A job that runs gets shutdown_timeout to end.
   graceSeconds: 90,
   startSeconds: 60,
 } as const;
+
+const CERTIFICATE = { SSL_CERT_FILE: "/etc/foundation/ca.crt" };
+
+/** The runner that only asks for containers: nothing of a job is in it but what the job's actions are read from. */
+const besideJobs = ({ memoryMiB }: RunnerArgs["limits"]) => ({
+  memoryMiB,
+  tmpfs: { "/data": "mode=1777,size=128m", "/tmp": "mode=1777,size=64m" },
+  hostDirectories: { [SOCKET_DIRECTORY]: SOCKET_DIRECTORY },
+  environment: { ...CERTIFICATE, DOCKER_HOST: `unix://${SOCKET_DIRECTORY}/podman.sock` },
+});
+
+/** The runner that is the jobs' container: what they may use is added to what it uses. */
+const withJobs = ({ memoryMiB, job }: RunnerArgs["limits"]) => ({
+  // Its disk is memory, because Docker bounds no other: half of what there is.
+  memoryMiB: memoryMiB + job.memoryMiB,
+  cpus: job.cpus,
+  processes: job.processes,
+  tmpfs: { "/data": `exec,mode=1777,size=${String(job.memoryMiB / 2)}m`, "/tmp": "exec,mode=1777,size=256m" },
+  environment: CERTIFICATE,
+});
+
+/** Rootless containers for jobs: user, disk, limits, firewall, socket, and the image of jobs in their store. */
+function jobContainers(name: string, args: RunnerArgs, image: PulledImage, { parent }: { parent: pulumi.Resource }) {
+  const { vm, sites } = args;
+  const { job } = args.limits;
+  const limits = [job.memoryMiB, Math.round(job.cpus * 100), job.processes, job.diskMiB].map(String);
+  return script(
+    `${name}-isolation`,
+    vm,
+    {
+      script: "runner-rootless",
+      args: [
+        ...limits,
+        image.reference,
+        storedJobImage(image.reference),
+        jobsDoor(vm.subnetPrefix),
+        ...Object.values(sites),
+      ],
+      // Public; but no other input of a script is, and one that is forgotten to be secret is not to stand out less.
+      stdin: pulumi.secret(args.caCertificate),
+      timeoutSeconds: 900,
+    },
+    { parent, dependsOn: [image.resource], customTimeouts: { create: "20m", update: "20m" } },
+  );
+}
 
 /** 40 hex digits, the form of a registration secret, out of a random password. */
 function runnerSecret(password: string): string {
@@ -101,25 +164,4 @@ function runnerSecret(password: string): string {
 export function runnerUuid(secret: string): string {
   const hex = Buffer.from(secret.slice(0, 16)).toString("hex");
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, "$1-$2-$3-$4-$5");
-}
-
-/** config.yml of the runner. */
-export function runnerConfig(forgeUrl: string, uuid: string): string {
-  return `log:
-  level: info
-runner:
-  capacity: 1
-  timeout: 3h
-  shutdown_timeout: 1m
-cache:
-  enabled: false
-server:
-  connections:
-    foundation:
-      url: ${forgeUrl}
-      uuid: ${uuid}
-      token_url: file:/etc/foundation/token
-      labels:
-        - host:host
-`;
 }

@@ -7,6 +7,13 @@ import { service } from "./service.ts";
 import { S3_REGION } from "./topology.ts";
 import { script, type Vm } from "./vm.ts";
 
+/** A user of the S3 server who has buckets of its own. */
+export interface ConsumerBuckets {
+  readonly user: string;
+  readonly secretKey: pulumi.Input<string>;
+  readonly buckets: readonly { readonly name: string; readonly quotaBytes?: number }[];
+}
+
 interface RustfsArgs {
   readonly vm: Vm;
   readonly image: PulledImage;
@@ -15,6 +22,8 @@ interface RustfsArgs {
   readonly withBackup: boolean;
   readonly memoryMiB: number;
   readonly credentials: Readonly<Record<"s3-access-key" | "s3-secret-key", pulumi.Input<string>>>;
+  /** all that there are: others that there were are removed */
+  readonly consumers: readonly ConsumerBuckets[];
 }
 
 /** The S3 server. Clients know it as an endpoint, a region, two keys and a bucket, never as RustFS. */
@@ -58,14 +67,38 @@ export class Rustfs extends pulumi.ComponentResource {
       },
       parent,
     );
-    const stdin = pulumi.interpolate`${accessKey}\n${secretKey}\n`;
-    script(
-      "bucket-forgejo",
-      vm,
-      { script: "s3-bucket", args: ["forgejo"], stdin, timeoutSeconds: 60 },
-      { ...parent, dependsOn: [container] },
-    );
+    buckets(args, { ...parent, dependsOn: [container] });
     this.registerOutputs({});
+  }
+}
+
+/** The forge's bucket, and what consumers have; here, because a restore fills them before anything else is there. */
+function buckets({ vm, credentials, consumers }: RustfsArgs, ready: pulumi.CustomResourceOptions): void {
+  const { "s3-access-key": accessKey, "s3-secret-key": secretKey } = credentials;
+  const stdin = pulumi.interpolate`${accessKey}\n${secretKey}\n`;
+  const users = consumers.map(({ user }) => user);
+  const own = script(
+    "bucket-forgejo",
+    vm,
+    { script: "s3-bucket", args: ["forgejo", ...users], stdin, timeoutSeconds: 60 },
+    ready,
+  );
+  for (const { user, secretKey, buckets } of consumers) {
+    const quotas = buckets.map(({ name, quotaBytes }) =>
+      quotaBytes === undefined ? name : `${name}:${String(quotaBytes)}`,
+    );
+    script(
+      `${user}-s3`,
+      vm,
+      {
+        script: "s3-consumer",
+        args: [user, ...quotas],
+        stdin: pulumi.interpolate`${stdin}${secretKey}\n`,
+        timeoutSeconds: 120,
+      },
+      // A bucket that changes hands is taken from the one before it is given to the other.
+      { ...ready, dependsOn: [own] },
+    );
   }
 }
 

@@ -9,6 +9,8 @@ import { ownerLabel, type Vm } from "./vm.ts";
 export interface Attachment {
   readonly network: NetworkName;
   readonly aliases?: readonly string[];
+  /** a fixed one, where somebody outside Docker's names has to find it */
+  readonly address?: string;
 }
 
 /** A port published on the VM. Without `ip` it is open to the world. */
@@ -51,6 +53,10 @@ export interface ServiceArgs {
   readonly startSeconds: number;
   readonly stopSignal?: string;
   readonly sharedMemoryMiB?: number;
+  /** how many processors' time it gets at most */
+  readonly cpus?: number;
+  /** bound of processes and threads; counted by user, so its user must be no other container's */
+  readonly processes?: number;
   /** true where two containers of the same name must not be taken for one: Docker then gives each a name of its own */
   readonly randomHostname?: boolean;
   /** false where the image brings an init of its own */
@@ -86,10 +92,7 @@ export function service(
       capabilities: { drops: ["ALL"], adds: [...(args.capabilities ?? [])] },
       securityOpts: ["no-new-privileges:true"],
       init: args.init ?? true,
-      memory: args.memoryMiB,
-      // Equal to memory, so nothing of a service is ever swapped to disk; unset, the daemon doubles it and every `up` shows a difference.
-      memorySwap: args.memoryMiB,
-      shmSize: args.sharedMemoryMiB,
+      ...limits(args),
       logDriver: "json-file",
       logOpts: { "max-file": "3", "max-size": "10m" },
       entrypoints: args.entrypoint && [...args.entrypoint],
@@ -97,7 +100,11 @@ export function service(
       envs: Object.entries(args.environment ?? {}).map(([key, value]) => `${key}=${value}`),
       mounts: mounts(args),
       tmpfs: { ...args.tmpfs },
-      networksAdvanced: args.networks.map(({ network, aliases }) => ({ name: network, aliases: [...(aliases ?? [])] })),
+      networksAdvanced: args.networks.map(({ network, aliases, address }) => ({
+        name: network,
+        aliases: [...(aliases ?? [])],
+        ...(address === undefined ? {} : { ipv4Address: address }),
+      })),
       ports: args.ports?.map((port) => ({ protocol: "tcp", ip: "0.0.0.0", ...port })),
       labels: [{ label: "foundation.files", value: args.files.fingerprint }, ownerLabel(vm)],
       healthcheck: healthcheck(args),
@@ -112,6 +119,17 @@ export function service(
       deleteBeforeReplace: true,
     },
   );
+}
+
+function limits({ memoryMiB, sharedMemoryMiB, cpus, processes }: ServiceArgs) {
+  return {
+    memory: memoryMiB,
+    // Equal to memory, so nothing of a service is ever swapped to disk; unset, the daemon doubles it and every `up` shows a difference.
+    memorySwap: memoryMiB,
+    shmSize: sharedMemoryMiB,
+    cpus: cpus?.toFixed(1),
+    ulimits: processes === undefined ? undefined : [{ name: "nproc", soft: processes, hard: processes }],
+  };
 }
 
 function healthcheck({ healthCommand, startSeconds }: ServiceArgs): docker.types.input.ContainerHealthcheck {

@@ -48,6 +48,11 @@ export function gateway(prefix: string, name: NetworkName): string {
   return `${prefix}.${String(NETWORKS[name].octet)}.1`;
 }
 
+/** The web server's address for jobs, which are not on a Docker network; at the end, where Docker hands out none. */
+export function jobsDoor(prefix: string): string {
+  return `${prefix}.${String(NETWORKS["runner-caddy"].octet)}.254`;
+}
+
 /** `host:port` of each service inside the networks. Constants, so that replacing a container replaces no other. */
 export const ENDPOINTS = {
   forgejo: "forgejo:3000",
@@ -73,7 +78,7 @@ export const SERVICE_VOLUMES = [
 ] as const;
 
 /** Every data volume, those of what can be left out too. */
-export const VOLUMES = [...SERVICE_VOLUMES, "runner-data", "backup-data"] as const;
+export const VOLUMES = [...SERVICE_VOLUMES, "backup-data"] as const;
 
 /** Name of a data volume. */
 export type VolumeName = (typeof VOLUMES)[number];

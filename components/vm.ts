@@ -7,9 +7,13 @@ import { sshOptions, type SshTarget } from "../ssh-target.ts";
 /** Scripts of components/scripts that run on the VM, by file name. */
 export const SCRIPTS = [
   "firewall",
+  "forgejo-actions",
   "forgejo-admin",
+  "forgejo-api",
+  "forgejo-consumer",
   "forgejo-gc",
   "forgejo-runner",
+  "forgejo-token",
   "host",
   "install-files",
   "offsite",
@@ -17,7 +21,10 @@ export const SCRIPTS = [
   "postgres-database",
   "postgres-reader",
   "postgres-superuser",
+  "runner-rootless",
+  "s3-api",
   "s3-bucket",
+  "s3-consumer",
   "seed",
 ] as const;
 
@@ -108,10 +115,16 @@ export function script(name: string, vm: Vm, args: ScriptArgs, opts: pulumi.Cust
         ...args.args,
       ]),
       stdin: args.stdin,
-      triggers: [digest(vm.scripts[args.script]), ...(args.triggers ?? [])],
+      triggers: [digest(textOf(vm, args.script)), ...(args.triggers ?? [])],
     },
     opts,
   );
+}
+
+/** A script with what it sources. */
+function textOf({ scripts }: Vm, name: ScriptName): string {
+  const source = SCRIPTS.find((other) => new RegExp(`^\\. .*/${other}\\}"$`, "m").test(scripts[name]));
+  return scripts[name] + (source === undefined ? "" : scripts[source]);
 }
 
 /** Scripts that end an earlier run of theirs instead of waiting for it: it may have hours to go. */

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { deriveSecrets, type DerivedSecrets } from "../keys/derive.ts";
 import { MASTER_KEY } from "./placeholder-key.ts";
-import { generate, VM_ID } from "./placeholders.ts";
+import { generate, TOKEN, VM_ID } from "./placeholders.ts";
 import { ofType, PASSWORD, ROLE } from "./policy/rule.ts";
 import type { Recording } from "./record.ts";
 import type { StackConfig } from "./request.ts";
@@ -20,6 +20,7 @@ export function knownSecrets(recording: Recording, config: StackConfig["config"]
   return [
     ...derivedSecrets(deriveSecrets(MASTER_KEY), recording),
     ...ofType(recording, PASSWORD).map(({ name }) => generatedSecret(name, generate(name))),
+    { name: "token of a consumer at the forge", forms: [TOKEN] },
     ...given.map((form) => ({ name: "key of the repository elsewhere", forms: [form] })),
   ];
 }

@@ -6,6 +6,9 @@ export const VM_ID = "0123456789abcdef0123456789abcdef";
 /** Id of the key of a repository that does not exist. */
 export const KEY_ID = "ab".repeat(32);
 
+/** Opens no account of any consumer at the forge. */
+export const TOKEN = "0123456789abcdef0123456789abcdef01234567";
+
 /** A certificate that certifies nothing, valid until 2126: the program reads those that a provider would compute. */
 export const CERTIFICATE = `-----BEGIN CERTIFICATE-----
 MIIBujCCAWGgAwIBAgIUOKqIDhY/mBpvlCR2EyL8nOeFxvcwCgYIKoZIzj0EAwIw
@@ -41,6 +44,7 @@ export function computed(
     case "tls:index/certRequest:CertRequest":
       return { certRequestPem: "-----BEGIN CERTIFICATE REQUEST-----\n-----END CERTIFICATE REQUEST-----\n" };
     case REMOTE:
+      if (/^consumer-.*-token$/.test(name)) return { stdout: `${TOKEN}\n`, stderr: "" };
       if (name === "vm-id") return { stdout: VM_ID, stderr: "" };
       return name === "offsite-server" ? { stdout: `${KEY_ID}\n`, stderr: "" } : {};
     default:

@@ -47,7 +47,8 @@ export function pulumiArgv(program: string, paths: Paths, command: readonly stri
 /** Command line of `foundation up` for the sandbox's stack: what is around a deployment is the same everywhere. */
 export function upArgv(node: string, paths: Paths, engine: EngineChoice["kind"]): string[] {
   const { state, config } = sandboxFiles(paths);
-  const stack = ["--stack", STACK, "--config-file", config, "--yes"];
+  // The clone that this is tried out in is another foundation's: its remotes lead there.
+  const stack = ["--stack", STACK, "--config-file", config, "--yes", "--no-remote"];
   // The real CLI's own output is a line log when it is told that nobody can answer.
   const pulumi = [
     "--skip-preview",
@@ -62,8 +63,8 @@ export function upArgv(node: string, paths: Paths, engine: EngineChoice["kind"])
 }
 
 /**
- * Makes the sandbox's VM what the program says, and puts the kit for a rebuild beside the data. A work tree that is no
- * repository has no kit; the sandbox works all the same.
+ * Makes the sandbox's VM what the program says, puts the kit for a rebuild beside the data, and the work tree's commit into
+ * the forge. A work tree that is no repository has neither; the sandbox works all the same.
  *
  * @throws UserError with the engine's own exit code
  */

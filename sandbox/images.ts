@@ -11,7 +11,7 @@ import { PARTS, RUSTFS, type Part } from "./parts/part.ts";
 import { parsePin, pullImage, registryAnswers } from "./pulled-images.ts";
 import { ensureRegistry, type Registry } from "./registry.ts";
 import type { Rig } from "./rig.ts";
-import { hasOffsite, isRunnerEnabled, readStackConfig } from "./stack-config.ts";
+import { hasOffsite, readStackConfig, runnerIsolation } from "./stack-config.ts";
 
 /** `pulled`: production's own images; `parts`: made here from packages; `auto`: each pulled if its registry answers. */
 export type ImageMode = "auto" | "pulled" | "parts";
@@ -63,6 +63,9 @@ export async function provide(rig: Rig, mode: ImageMode, choose = chosenParts): 
   return { prefix, vmImage, ...provided };
 }
 
+/** What a stack does without, by where it runs jobs. */
+const WITHOUT = { off: ["runner", "job"], container: ["job"], rootless: [] } as const;
+
 /** What only a stack with an offsite uses. */
 const OFFSITE_IMAGES: readonly ImageName[] = ["restic", "restServer", "node"];
 
@@ -71,7 +74,7 @@ export function chosenParts(rig: Rig): readonly Part[] {
   const rustfs = planBinary(rig, "rustfs");
   const hasRustfs = rustfs.readyMade !== undefined || existsSync(rustfs.directory);
   const config = readStackConfig(sandboxFiles(rig.paths).config);
-  const unused = [...(isRunnerEnabled(config) ? [] : ["runner"]), ...(hasOffsite(config) ? [] : OFFSITE_IMAGES)];
+  const unused: ImageName[] = [...WITHOUT[runnerIsolation(config)], ...(hasOffsite(config) ? [] : OFFSITE_IMAGES)];
   return PARTS.filter(({ image }) => !unused.includes(image)).map((part) =>
     part.image === "rustfs" && hasRustfs ? RUSTFS : part,
   );

@@ -74,10 +74,11 @@ export function backupsAt(content: string, address: string): string | undefined 
   return hasOffsite(content) ? `VM offsite, ${address}` : undefined;
 }
 
-/** Whether the stack runs Actions jobs; off unless the file says otherwise. @param content of the file so far */
-export function isRunnerEnabled(content: string): boolean {
-  const runner = configOf(content)["foundation:runner"] as { enabled?: unknown } | undefined;
-  return String(runner?.enabled) === "true";
+/** Where the stack runs Actions jobs; nowhere unless the file says otherwise. @param content of the file so far */
+export function runnerIsolation(content: string): "rootless" | "container" | "off" {
+  const runner = configOf(content)["foundation:runner"] as { enabled?: unknown; isolation?: unknown } | undefined;
+  if (String(runner?.enabled) !== "true") return "off";
+  return runner?.isolation === "container" ? "container" : "rootless";
 }
 
 /** Content of the file so far; empty before the first `up`. */

@@ -7,6 +7,7 @@ export const PROGRAM_TESTS = [
   "test/cli/main.test.ts",
   "test/cli/backup/commands.test.ts",
   "test/cli/drill/from-scratch.test.ts",
+  "test/cli/repository/repository.test.ts",
   "test/cli/restore/restore.test.ts",
   "test/cli/review/command.test.ts",
   "test/cli/up/up.test.ts",

@@ -7,6 +7,9 @@ import { sendKit } from "../backup/kit-transfer.ts";
 import { exitCodeOf, formatFinding } from "../preflight/findings.ts";
 import { preflight } from "../preflight/preflight.ts";
 import { requestOf } from "../preflight/request.ts";
+import { readClone, type Clone, type NoClone } from "../repository/clone.ts";
+import { withOwnForge } from "../repository/own-forge.ts";
+import { bringUpToDate } from "../repository/repository.ts";
 import { offsiteWarning } from "../../offsite-warning.ts";
 import type { Shell } from "../shell.ts";
 import { addStackOptions, openStack, stackFilePath, type OpenStack } from "../stack.ts";
@@ -17,14 +20,15 @@ const HELP = `
 \`pulumi up\` with what belongs around it; \`pulumi up\` alone works as well:
   before  the passphrase opens the key file; the VM is fit (as \`preflight\`); no backup runs, and none begins meanwhile;
           Vault is unsealed where it is sealed
-  after   the rebuild kit (repository, keys, configuration, state) goes to the VM and to the offsite
+  after   the rebuild kit (repository, keys, configuration, state) goes to the VM and to the offsite;
+          the deployed commit goes to the foundation's own forge (as \`repository push\`)
 
 What follows \`--\` goes to pulumi as it is: foundation up -- --target URN --diff
 
 EXIT STATUS
   0    deployed, and the kit is in place
   1    the deployment failed; pulumi said why
-  2    deployed, but something is to do: the kit could not be sent, or the lock was lost
+  2    deployed, but something is to do: the kit could not be sent, the lock was lost, or the forge did not get the commit
   4    the passphrase is missing or does not open the key file
   5    the key file is missing or damaged
   7    the VM cannot be reached, refuses the login, or has another host key than the pinned one
@@ -35,6 +39,7 @@ EXIT STATUS
 
 interface UpOptions extends DeployOptions {
   readonly dryRun?: true;
+  readonly remote: boolean;
 }
 
 /** `foundation up`: a deployment with everything that an operator would otherwise have to think of. */
@@ -44,6 +49,7 @@ export function upCommand(shell: Shell): Command {
     .argument("[arguments...]", "for pulumi, after --")
     .option("-y, --yes", "deploy without asking")
     .option("--dry-run", "pulumi preview: say what would change; contacts nobody")
+    .option("--no-remote", "leave the remotes of this clone alone")
     .addOption(new Option("--embedded-state <file>", "the sandbox's engine instead of Pulumi").hideHelp())
     .addHelpText("after", HELP)
     .action((rest: readonly string[], options: UpOptions) => up(shell, options, rest));
@@ -57,6 +63,9 @@ async function up(shell: Shell, options: UpOptions, rest: readonly string[]): Pr
   }
   const started = performance.now();
   if (!(await prepare(shell, stack))) return;
+  const isKept = stack.config.forge.repository !== "none";
+  // What is deployed is what is checked out now; the deployment itself writes files, and people go on working.
+  const clone = isKept ? await readClone(shell) : undefined;
   const hold = stack.config.offsite === "none" ? undefined : await holdLock(shell, stack.config.host);
   let code: number = EXIT.failed;
   let isSafe = true;
@@ -72,6 +81,7 @@ async function up(shell: Shell, options: UpOptions, rest: readonly string[]): Pr
       isSafe = false;
     }
   }
+  if (code === EXIT.ok && clone !== undefined) isSafe = (await publish(shell, stack, clone, options)) && isSafe;
   shell.exitWith(code === EXIT.ok && !isSafe ? EXIT.attention : code);
   if (code !== EXIT.ok) return;
   shell.notice(`up: deployed in ${((performance.now() - started) / 1000).toFixed(0)} s`);
@@ -123,10 +133,35 @@ async function keepSafe(shell: Shell, stack: OpenStack, options: UpOptions): Pro
     await sendKit(shell, stack, { ...source, ...state });
     return true;
   } catch (error) {
-    if (!(error instanceof UserError) || error.exitCode === EXIT.interrupted) throw error;
-    shell.notice(`warning: ${error.message}\nhint: ${error.hint}`);
-    return false;
+    return warn(shell, error);
   }
+}
+
+/** @returns false where the forge did not get what was deployed, which has been said */
+async function publish(
+  shell: Shell,
+  stack: OpenStack,
+  clone: Clone | NoClone,
+  { remote }: UpOptions,
+): Promise<boolean> {
+  if ("reason" in clone) {
+    shell.notice(`repository: not kept in the forge: ${clone.reason}`);
+    return true;
+  }
+  const request = { stack: stack.name, clone, time: new Date(), withRemote: remote };
+  try {
+    await withOwnForge(shell, stack, undefined, (forge) => bringUpToDate(shell, forge, request));
+    return true;
+  } catch (error) {
+    return warn(shell, error);
+  }
+}
+
+/** The deployment is there, whatever went wrong afterwards. */
+function warn(shell: Shell, error: unknown): false {
+  if (!(error instanceof UserError) || error.exitCode === EXIT.interrupted) throw error;
+  shell.notice(`warning: ${error.message}\nhint: ${error.hint}`);
+  return false;
 }
 
 async function sayWhatIsNext(shell: Shell, stack: OpenStack, options: UpOptions): Promise<void> {

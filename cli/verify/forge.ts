@@ -1,5 +1,5 @@
-import { UserError } from "../../errors.ts";
-import type { Scratch } from "./check.ts";
+import { openForgeClient } from "../forge-client.ts";
+import type { Scratch } from "../scratch.ts";
 import type { VerifyContext } from "./context.ts";
 
 /** A repository that exists for the length of one check. */
@@ -28,28 +28,27 @@ const SCOPES = ["write:organization", "write:package", "write:repository", "writ
  * @param shared lasts as long as the run; the token goes with it
  */
 export function openForge(context: VerifyContext, shared: Scratch): Forge {
-  const { organisation, username } = context.forge;
-  let issued: Promise<string> | undefined;
-  const token = () => (issued ??= issueToken(context, shared));
-  const call = async (method: string, path: string, body?: object, cleaningUp = false) =>
-    callApi(context, `token ${await token()}`, method, path, body, cleaningUp);
-  const remove = (path: string) => call("DELETE", path, undefined, true);
+  const { organisation, username, password } = context.forge;
+  const { http, httpForCleanup } = context;
+  const access = { site: context.sites.git, username, password, http, httpForCleanup };
+  const client = openForgeClient(access, shared, SCOPES);
+  const remove = (path: string) => client.call("DELETE", path, undefined, true);
   return {
-    token,
+    token: () => client.token(),
     async createRepository(scratch) {
-      const repository = await call("POST", `/orgs/${organisation}/repos`, { name: scratch.id, private: true });
+      const repository = await client.call("POST", `/orgs/${organisation}/repos`, { name: scratch.id, private: true });
       scratch.defer(() => remove(`/repos/${organisation}/${scratch.id}`));
       const { clone_url: httpsUrl, ssh_url: sshUrl } = repository as { clone_url: string; ssh_url: string };
       return { httpsUrl, sshUrl };
     },
     async authoriseKey(scratch, publicKey) {
-      const key = await call("POST", "/user/keys", { title: scratch.id, key: publicKey });
+      const key = await client.call("POST", "/user/keys", { title: scratch.id, key: publicKey });
       scratch.defer(() => remove(`/user/keys/${(key as { id: number }).id}`));
     },
     deferPackageRemoval(scratch, type, name) {
       scratch.defer(async () => {
         const query = `type=${type}&q=${encodeURIComponent(name)}&limit=50`;
-        const versions = await call("GET", `/packages/${organisation}?${query}`, undefined, true);
+        const versions = await client.call("GET", `/packages/${organisation}?${query}`, undefined, true);
         for (const { version } of versions as { version: string }[]) {
           const path = [organisation, type, name, version].map(encodeURIComponent).join("/");
           await remove(`/packages/${path}`);
@@ -57,42 +56,4 @@ export function openForge(context: VerifyContext, shared: Scratch): Forge {
       });
     },
   };
-
-  // Tokens are managed with the password only, so that a stolen token cannot make others.
-  async function issueToken(context: VerifyContext, shared: Scratch): Promise<string> {
-    const password = `Basic ${Buffer.from(`${username}:${context.forge.password}`).toString("base64")}`;
-    const path = `/users/${username}/tokens`;
-    const created = await callApi(context, password, "POST", path, { name: shared.id, scopes: SCOPES });
-    shared.defer(() => callApi(context, password, "DELETE", `${path}/${shared.id}`, undefined, true));
-    return (created as { sha1: string }).sha1;
-  }
-}
-
-async function callApi(
-  context: VerifyContext,
-  authorization: string,
-  method: string,
-  path: string,
-  body?: object,
-  cleaningUp = false,
-): Promise<unknown> {
-  const url = `https://${context.sites.git}/api/v1${path}`;
-  const http = cleaningUp ? context.httpForCleanup : context.http;
-  const response = await http(method, url, { headers: { authorization }, body });
-  const text = response.body.toString();
-  if (response.status >= 200 && response.status < 300) return text === "" ? undefined : JSON.parse(text);
-  throw new UserError(
-    `${method} ${url}: HTTP ${response.status}${messageIn(text)}`,
-    response.status === 401
-      ? "the administrator's password was changed outside of the foundation: pulumi up sets it again"
-      : "look at the forge's log: docker logs --tail 50 forgejo on the VM",
-  );
-}
-
-function messageIn(text: string): string {
-  try {
-    return `: ${(JSON.parse(text) as { message: string }).message}`;
-  } catch {
-    return "";
-  }
 }

@@ -2,8 +2,9 @@ import { randomBytes } from "node:crypto";
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { runOrFail } from "../exec.ts";
+import { writeHttpsLogin } from "../git-login.ts";
 import { sshOptions } from "../../ssh-target.ts";
-import type { Scratch } from "./check.ts";
+import type { Scratch } from "../scratch.ts";
 import type { VerifyContext } from "./context.ts";
 import type { Forge } from "./forge.ts";
 
@@ -33,18 +34,10 @@ export function gitWith(context: VerifyContext, login: Environment): Git {
   };
 }
 
-/** Logs in over HTTPS with a token, which git asks a script for: argv and environment are public. */
+/** Logs in over HTTPS with the token that all checks share. */
 export async function httpsLogin(context: VerifyContext, scratch: Scratch, forge: Forge): Promise<Environment> {
-  const askpass = join(scratch.directory, "askpass");
-  await writeFile(`${askpass}.Username`, context.forge.username, { mode: 0o600 });
-  await writeFile(`${askpass}.Password`, await forge.token(), { mode: 0o600 });
-  // git calls it with the prompt: "Username for 'https://…': " or "Password for 'https://…': "
-  await writeFile(askpass, '#!/bin/sh\nexec cat "$0.${1%% *}"\n', { mode: 0o700 });
-  const env: Environment = { GIT_ASKPASS: askpass };
-  if (context.ca === undefined) return env;
-  const caFile = join(scratch.directory, "ca.crt");
-  await writeFile(caFile, context.ca);
-  return { ...env, GIT_SSL_CAINFO: caFile };
+  const { username } = context.forge;
+  return writeHttpsLogin(scratch.directory, { username, token: await forge.token(), ca: context.ca });
 }
 
 /** Logs in over SSH with a key made for the occasion, and accepts no host key but the derived one. */

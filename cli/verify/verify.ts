@@ -1,5 +1,6 @@
 import { EXIT, UserError } from "../../errors.ts";
-import { Skipped, withScratch, type Check } from "./check.ts";
+import { withScratch } from "../scratch.ts";
+import { Skipped, type Check } from "./check.ts";
 import { containerRegistry } from "./checks/container-registry.ts";
 import { database } from "./checks/database.ts";
 import { gitOverHttps, gitOverSsh } from "./checks/git.ts";
@@ -68,7 +69,7 @@ export async function runChecks(
   context: VerifyContext,
   onResult: (result: Result) => void = () => undefined,
 ): Promise<Result[]> {
-  return withScratch(async (shared) => {
+  return withScratch("verify", async (shared) => {
     const forge = openForge(context, shared);
     const results: Result[] = [];
     let next = 0;
@@ -93,7 +94,7 @@ async function runCheck(check: Check, context: VerifyContext, forge: Forge): Pro
     return { name: check.name, title: check.title, outcome, seconds, detail, ...(hint === undefined ? {} : { hint }) };
   };
   try {
-    return end("passed", await withScratch((scratch) => check.run(context, scratch, forge)));
+    return end("passed", await withScratch("verify", (scratch) => check.run(context, scratch, forge)));
   } catch (error) {
     if (error instanceof Skipped) return end("skipped", error.message);
     if (error instanceof UserError) {

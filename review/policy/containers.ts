@@ -21,9 +21,9 @@ const CAPABILITIES: Readonly<Record<string, readonly string[]>> = {
 
 /** What a container may set. Missing on purpose: privileged, uploads, volumes, networkMode, devices, gpus, hosts, … */
 const OPTIONS = [
-  "capabilities command destroyGraceSeconds entrypoints envs healthcheck hostname image init labels logDriver logOpts",
+  "capabilities command cpus destroyGraceSeconds entrypoints envs healthcheck hostname image init labels logDriver logOpts",
   "memory memorySwap mounts mustRun name networksAdvanced ports readOnly restart securityOpts shmSize stopSignal",
-  "stopTimeout tmpfs user wait waitTimeout",
+  "stopTimeout tmpfs ulimits user wait waitTimeout",
 ]
   .join(" ")
   .split(" ");
@@ -182,7 +182,9 @@ function hostDirectories({ name, inputs }: Recorded): string[] {
       const own =
         source === `/etc/foundation/${name}` ||
         (name === "caddy" && target === "/etc/tls") ||
-        (name === "backup" && source === "/var/lib/foundation/kit");
+        (name === "backup" && source === "/var/lib/foundation/kit") ||
+        // the directory of the jobs' containers' socket, never Docker's
+        (name === "runner" && source === "/run/foundation-runner");
       return [...(own ? [] : [`${source} is mounted`]), ...(readOnly ? [] : [`${source} is writable`])];
     });
 }

@@ -2,6 +2,9 @@ import { Seed } from "../../components/seed.ts";
 import { BackupImage } from "../../components/backup-image.ts";
 import { Backup } from "../../components/backup.ts";
 import { Caddy } from "../../components/caddy.ts";
+import { ConsumerCredentials } from "../../components/consumer-credentials.ts";
+import { Consumers } from "../../components/consumers.ts";
+import { ConsumerSecrets } from "../../components/consumer-secrets.ts";
 import { CertificateAuthority } from "../../components/certificate-authority.ts";
 import { Credentials } from "../../components/credentials.ts";
 import { Forgejo } from "../../components/forgejo.ts";
@@ -20,6 +23,9 @@ import { STACK_TYPE } from "../../sandbox/engine/registration.ts";
 import type { Recorded } from "../record.ts";
 
 const COMPONENTS = {
+  ConsumerCredentials,
+  Consumers,
+  ConsumerSecrets,
   Seed,
   BackupImage,
   Backup,
@@ -87,7 +93,7 @@ function forward(run: Run): string[] {
 
 /** Design rule 5: with Vault sealed, everything else is deployed and boots. */
 function waitingForVault(run: Run): string[] {
-  const needsVault = ["foundation:index:VaultReady", "foundation:index:VaultConfig"];
+  const needsVault = ["VaultReady", "VaultConfig", "ConsumerSecrets"].map((name) => `foundation:index:${name}`);
   const inVault = (resource: Recorded | undefined): boolean => needsVault.includes(staged(run, resource)?.type ?? "");
   const byUrn = new Map(run.resources.map((resource) => [resource.urn, resource]));
   return run.resources

@@ -28,8 +28,8 @@ function declared(run: Run): string[] {
   );
   const registered = ofType(run, VOLUME).map(({ name }) => name);
   const running = ofType(run, CONTAINER).map(({ name }) => name);
-  // The runner and the backup are optional, and their volumes with them.
-  const optional = ["runner", "backup"].filter((name) => !running.includes(name)).map((name) => `${name}-data`);
+  // The backup is optional, and its volume with it.
+  const optional = ["backup"].filter((name) => !running.includes(name)).map((name) => `${name}-data`);
   return [
     ...VOLUMES.filter((name) => !registered.includes(name) && !optional.includes(name)).map(
       (name) => `Volume ${name}: declared and not registered`,

@@ -16,16 +16,11 @@ export const vaultRules: Rule[] = [
   each("vault: policies read one subtree", [POLICY], ({ name, inputs }) => [
     ...unlike({ name: `policy-${String(inputs.name)}` }, { name }),
     ...(statements(String(inputs.policy)).length > 0 ? [] : ["grants nothing that can be read here"]),
-    ...statements(String(inputs.policy)).flatMap(([path, capabilities]) => [
-      ...capabilities
-        .filter(
-          (capability) => !["read", "list", ...(path === CANARY ? ["create", "update"] : [])].includes(capability),
-        )
-        .map((capability) => `${capability} on ${path}`),
-      ...(path === CANARY || /^foundation\/(data|metadata)\/([\w-]+\/)?\*$|^sys\/storage\/raft\/snapshot$/.test(path)
-        ? []
-        : [`path ${path}`]),
-    ]),
+    ...statements(String(inputs.policy)).flatMap(([path, capabilities]) => {
+      const allowed = allowedBy(String(inputs.name), path);
+      const beyond = capabilities.filter((capability) => !(allowed ?? READING).includes(capability));
+      return [...beyond.map((each) => `${each} on ${path}`), ...(allowed === undefined ? [`path ${path}`] : [])];
+    }),
   ]),
   each("vault: an AppRole has its own policy and short tokens", [ROLE], ({ name, inputs }) => {
     const role = JSON.parse(String(inputs.dataJson)) as Record<string, unknown>;
@@ -53,6 +48,25 @@ export const vaultRules: Rule[] = [
     },
   },
 ];
+
+const READING = ["read", "list"];
+
+/** What a policy may allow under a path; undefined where it may not speak of it. */
+function allowedBy(policy: string, path: string): string[] | undefined {
+  const [, consumer] = /^consumer-(.+?)(--\d+)?$/.exec(policy) ?? [];
+  if (consumer === undefined) {
+    if (path === CANARY) return [...READING, "create", "update"];
+    return /^foundation\/(data|metadata)\/([\w-]+\/)?\*$|^sys\/storage\/raft\/snapshot$/.test(path)
+      ? READING
+      : undefined;
+  }
+  const tree = `consumers/${consumer}/`;
+  if (path === `foundation/data/${tree}*` || path === `foundation/metadata/${tree}*`) return READING;
+  // Below its own tree, and not what it was issued.
+  const inside = path.startsWith(`foundation/data/${tree}`) ? path.slice(`foundation/data/${tree}`.length) : "*";
+  const isOwn = !["*", "database", "forge", "s3", "vault", "webhook"].includes(inside.split("/")[0] ?? "");
+  return isOwn ? [...READING, "create", "delete", "update"] : undefined;
+}
 
 function roleName(inputs: Record<string, unknown>): string {
   return String(inputs.path).split("/").at(-1) ?? "";

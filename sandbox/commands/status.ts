@@ -7,6 +7,7 @@ import { sandboxFiles, STACK } from "../files.ts";
 import { REGISTRY } from "../registry.ts";
 import { inspectContainer } from "../docker.ts";
 import type { Rig } from "../rig.ts";
+import { readStackConfig, runnerIsolation } from "../stack-config.ts";
 import { formatTable } from "../table.ts";
 import { containerOf } from "../vm/machine.ts";
 import { listVms } from "../vms.ts";
@@ -55,7 +56,7 @@ async function collect(rig: Rig): Promise<Row[]> {
   for (const vm of await listVms(rig)) {
     const state = (await inspectContainer(exec, containerOf(vm), "{{.State.Status}}")) ?? "gone";
     rows.push({ what: `vm ${vm}`, state, good: state === "running" });
-    if (vm === "prod" && state === "running") rows.push(...(await services(rig)), ...(await vault(rig)));
+    if (vm === "prod" && state === "running") rows.push(...(await services(rig)), ...(await vault(rig)), jobs(rig));
   }
   return rows;
 }
@@ -74,6 +75,17 @@ export function parseServices(output: string): Row[] {
     const [name = "", state = ""] = line.split("\t");
     return { what: `  ${name}`, state, good: /^Up /.test(state) && !/unhealthy|starting/.test(state) };
   });
+}
+
+/** Where jobs of Actions run. That the runner itself does is a line of its own. */
+function jobs({ paths }: Rig): Row {
+  const isolation = runnerIsolation(readStackConfig(sandboxFiles(paths).config));
+  const states = {
+    off: "none, the runner is off",
+    container: "in the runner's container",
+    rootless: "in rootless containers",
+  };
+  return { what: "  jobs of Actions", state: states[isolation], good: true };
 }
 
 async function vault(rig: Rig): Promise<Row[]> {

@@ -66,8 +66,9 @@ async function up(rig: Rig, { images: mode, verify, json }: UpOptions): Promise<
     await ensureKeyFile(rig);
     const images = overrides(provision.images);
     writeStackConfig(files.config, { host: prod, offsite, images, keyDirectory: files.keys });
-    await progress.phase("deployment", () => deploy(rig, engine));
+    // The deployment ends with a push to the forge.
     publishNames(prod.address);
+    await progress.phase("deployment", () => deploy(rig, engine));
     publishCertificate(await saveCertificate(rig, engine));
     if (verify) await progress.phase("verification", () => runVerify(rig, json));
     const summary: Summary = {

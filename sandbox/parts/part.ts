@@ -26,6 +26,7 @@ export const PARTS: readonly Part[] = [
   { name: "versitygw", ...replacing("rustfs"), from: { binary: "versitygw" } },
   { name: "caddy", ...replacing("caddy"), from: { package: "caddy" } },
   { name: "gitea-runner", ...replacing("runner"), from: { binary: "runner" } },
+  { name: "job", ...replacing("job"), from: { package: "nodejs" } },
   { name: "node", ...replacing("node"), from: { program: "node" } },
   { name: "restic", ...replacing("restic"), from: { package: "restic" } },
   { name: "rest-server", ...replacing("restServer"), from: { package: "restic-rest-server" } },

@@ -10,6 +10,6 @@ export async function detectCapabilities(exec: Exec, image: string): Promise<Cap
   return {
     privileged: code === 0,
     cgroupVersion: stdout.trim() === "2" ? 2 : 1,
-    devices: ["/dev/net/tun", "/dev/fuse"].filter((device) => existsSync(device)),
+    devices: ["/dev/net/tun", "/dev/fuse", "/dev/loop-control"].filter((device) => existsSync(device)),
   };
 }

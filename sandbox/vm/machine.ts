@@ -6,7 +6,7 @@ export interface Capabilities {
   /** `--privileged` works; it does not where the engine itself lacks a capability */
   readonly privileged: boolean;
   readonly cgroupVersion: 1 | 2;
-  /** which of /dev/net/tun and /dev/fuse exist */
+  /** which of /dev/net/tun, /dev/fuse and /dev/loop-control exist */
   readonly devices: readonly string[];
 }
 
@@ -44,5 +44,7 @@ function isolationFlags({ privileged, cgroupVersion, devices }: Capabilities): s
   // The same freedom spelled out, less the one capability that an engine inside a VM is often not given itself.
   const unconfined = ["seccomp", "apparmor", "systempaths"].flatMap((name) => ["--security-opt", `${name}=unconfined`]);
   const passed = devices.flatMap((device) => ["--device", device]);
-  return ["--cap-add=ALL", "--cap-drop=SYS_RESOURCE", ...unconfined, ...passed, ...cgroups];
+  // Loop devices are made as they are needed, so it is their kind that is let in.
+  const loops = devices.includes("/dev/loop-control") ? ["--device-cgroup-rule", "b 7:* rmw"] : [];
+  return ["--cap-add=ALL", "--cap-drop=SYS_RESOURCE", ...unconfined, ...passed, ...loops, ...cgroups];
 }

@@ -123,6 +123,20 @@ describe("the steps of a restore", () => {
     expect(JSON.parse(readFileSync(join(seedDirectory, "vault.json"), "utf8"))).toEqual(VAULT);
   });
 
+  it("leave out what a former consumer had", () => {
+    const said: string[] = [];
+    const { restore } = prepare(said);
+    const former = { name: "team", bytes: 5, sha256: sha256("PGDMP"), tables: {} };
+    const postgres = { ...COMMIT.postgres, databases: [...COMMIT.postgres.databases, former] };
+    const s3 = { ...COMMIT.s3, "team-data": { objects: 1, bytes: 1 } };
+    const names = restoreSteps(restore, { ...COMMIT, postgres, s3 }).map(({ name }) => name);
+    expect(names).toEqual(restoreSteps(restore, COMMIT).map(({ name }) => name));
+    expect(said).toEqual([
+      "restore: database team is not in the configuration: left out",
+      "restore: bucket team-data is not in the configuration: left out",
+    ]);
+  });
+
   it("refuse a snapshot of Vault that was changed", async () => {
     const { restore } = prepare();
     const steps = restoreSteps(restore, { ...COMMIT, vault: { ...VAULT, sha256: "0".repeat(64) } });

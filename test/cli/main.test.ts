@@ -2,25 +2,16 @@ import { expect, test } from "vitest";
 import { EXIT } from "../../errors.ts";
 import { foundation } from "./foundation.ts";
 
+const OWN = [
+  ...["init", "preflight", "review", "up", "verify", "why", "creds", "repository", "consumer"],
+  ...["backup", "restore", "drill", "dr", "offsite"],
+];
+
 test("--help lists the commands and documents every exit code", async () => {
   const { exitCode, stdout } = await foundation(["--help"]);
   expect(exitCode).toBe(EXIT.ok);
   const commands = [...stdout.matchAll(/^ {2}([a-z]+) /gm)].map(([, name]) => name);
-  const own = [
-    "init",
-    "preflight",
-    "review",
-    "up",
-    "verify",
-    "why",
-    "creds",
-    "backup",
-    "restore",
-    "drill",
-    "dr",
-    "offsite",
-  ];
-  expect(commands).toEqual([...own, "vault", "sandbox", "help"]);
+  expect(commands).toEqual([...OWN, "vault", "sandbox", "help"]);
   const documented = [...stdout.slice(stdout.indexOf("EXIT STATUS")).matchAll(/^ {2}(\d+)/gm)].map(([, code]) =>
     Number(code),
   );
@@ -28,21 +19,7 @@ test("--help lists the commands and documents every exit code", async () => {
 });
 
 test("every command of its own has help with its exit codes", async () => {
-  const own = [
-    "init",
-    "preflight",
-    "review",
-    "up",
-    "verify",
-    "why",
-    "creds",
-    "backup",
-    "restore",
-    "drill",
-    "dr",
-    "offsite",
-  ];
-  for (const command of own) {
+  for (const command of OWN) {
     const { exitCode, stdout } = await foundation([command, "--help"]);
     expect([command, exitCode]).toEqual([command, EXIT.ok]);
     expect(stdout).toMatch(/\nEXIT STATUS\n {2}0 /);
@@ -75,6 +52,18 @@ test.each<[string[], number, string]>([
     EXIT.usage,
     "error: dr: not a public host key: x\n" +
       "hint: it is on the printed runbook; or, from a network that you trust: ssh-keyscan -t ed25519 -p 22 a\n",
+  ],
+  [
+    ["consumer", "kit", "team", "--reveal"],
+    EXIT.usage,
+    "error: consumer kit: standard output is not a terminal, and a secret does not belong into a log\n" +
+      "hint: if it is meant: npx foundation consumer kit team --reveal --force\n",
+  ],
+  [
+    ["consumer", "kit", "team", "--flavor", "helm"],
+    EXIT.usage,
+    "error: option '--flavor <name>' argument 'helm' is invalid. Allowed choices are argocd, flux, all.\n" +
+      "hint: foundation consumer kit --help\n",
   ],
   [
     ["creds", "--show", "root"],

@@ -21,7 +21,6 @@ describe("what is backed up", () => {
       "vault-logs": "the audit log tells of this VM, and nothing is restored from it",
       "forgejo-data": "files",
       "caddy-data": "files",
-      "runner-data": "working copies of jobs; the forge keeps what they made",
       "backup-data": "the backup's own copies, made again by the next run",
     });
   });

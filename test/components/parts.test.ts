@@ -167,7 +167,7 @@ mv -f /usr/local/lib/foundation/${name}.new /usr/local/lib/foundation/${name}
     expect(text).toBe(`host script
 
 install -d -m 0755 /usr/local/lib/foundation
-${["firewall", "forgejo-admin", "forgejo-gc", "forgejo-runner", "install-files", "postgres-database", "postgres-reader", "postgres-superuser", "s3-bucket", "seed"].map(put).join("")}main "$@" </dev/null
+${["firewall", "forgejo-actions", "forgejo-admin", "forgejo-api", "forgejo-consumer", "forgejo-gc", "forgejo-runner", "forgejo-token", "install-files", "postgres-database", "postgres-reader", "postgres-superuser", "runner-rootless", "s3-api", "s3-bucket", "s3-consumer", "seed"].map(put).join("")}main "$@" </dev/null
 `);
   });
 

@@ -3,7 +3,8 @@ import { caddyfile, type CaddyTls } from "../../components/caddy.ts";
 import { appIni } from "../../components/forgejo.ts";
 import { landingPage } from "../../components/landing-page.ts";
 import { settings } from "../../components/postgres.ts";
-import { runnerConfig, runnerUuid } from "../../components/runner.ts";
+import { runnerConfig, storedJobImage } from "../../components/runner-config.ts";
+import { runnerUuid } from "../../components/runner.ts";
 import { vaultHcl } from "../../components/vault.ts";
 import { READERS } from "../../components/vault-config.ts";
 
@@ -133,9 +134,14 @@ describe("PostgreSQL's settings", () => {
 });
 
 describe("runner", () => {
-  it("has this configuration", async () => {
-    const text = runnerConfig("https://git.example.org", "37633331-3539-3165-3862-363732323561");
-    await expect(text).toMatchFileSnapshot("expected/runner-config.txt");
+  const settings = { forgeUrl: "https://git.example.org", uuid: "37633331-3539-3165-3862-363732323561" };
+  it("has this configuration, with jobs in its own container", async () => {
+    await expect(runnerConfig(settings)).toMatchFileSnapshot("expected/runner-config.container.txt");
+  });
+
+  it("has this configuration, with jobs in rootless containers", async () => {
+    const jobImage = storedJobImage(`registry.example.org/job:1@sha256:0123456789abcdef${"0".repeat(48)}`);
+    await expect(runnerConfig({ ...settings, jobImage })).toMatchFileSnapshot("expected/runner-config.rootless.txt");
   });
 
   // The pair is the example of the forge's documentation of `forgejo-cli actions register`.

@@ -20,13 +20,20 @@ describe("an accepted configuration", () => {
       host: { address: "203.0.113.7", user: "root", port: 22, hostKey: HOST_KEY },
       tls: { mode: "internal" },
       offsite: "none",
-      forge: { admin: "operator", adminEmail: "ops@example.org", organisation: "platform", sshPort: 2222 },
+      forge: {
+        admin: "operator",
+        adminEmail: "ops@example.org",
+        organisation: "platform",
+        sshPort: 2222,
+        repository: "foundation",
+      },
       size: "s",
       sizing: SIZES.s,
       backup: { everyMinutes: 15 },
       seed: "auto",
       images: IMAGES,
-      runner: { enabled: false },
+      consumers: [],
+      runner: { enabled: false, isolation: "rootless" },
       subnetPrefix: "172.30",
       keyDirectory: "keys/stacks",
       vaultTunnelPort: 18200,
@@ -53,12 +60,15 @@ describe("an accepted configuration", () => {
         maxSize: "2T",
       },
       seed: "2026-01-31T12:00:00Z",
-      forge: { admin: "a", adminEmail: "a@b.c", organisation: "b.c-d_e", sshPort: 2200 },
+      forge: {
+        ...{ admin: "a", adminEmail: "a@b.c", organisation: "b.c-d_e", sshPort: 2200 },
+        ...{ repository: "egg", deployKey: HOST_KEY },
+      },
       size: "l",
       backup: { every: "24h" },
       images: { caddy: `127.0.0.1:5000/caddy:2@${DIGEST}` },
       registryMirror: "mirror.test:5000/proxy",
-      runner: { enabled: true },
+      runner: { enabled: true, isolation: "container" },
       subnet: "10.0.0.0/16",
       keyDirectory: "/var/keys of mine",
       vaultTunnelPort: 18201,
@@ -80,10 +90,11 @@ describe("an accepted configuration", () => {
         restPort: 8443,
         maxSizeBytes: 2_199_023_255_552,
       },
+      forge: { repository: "egg", deployKey: HOST_KEY },
       seed: "2026-01-31T12:00:00Z",
       sizing: SIZES.l,
       backup: { everyMinutes: 1440 },
-      runner: { enabled: true },
+      runner: { enabled: true, isolation: "container" },
       subnetPrefix: "10.0",
       keyDirectory: "/var/keys of mine",
       vaultTunnelPort: 18201,
@@ -106,7 +117,10 @@ describe("an accepted configuration", () => {
       runner: { enabled: true },
       vaultTunnelPort: 18201,
     });
-    expect(parseConfig({ ...VALID, runner: { enabled: "false" } }).runner).toEqual({ enabled: false });
+    expect(parseConfig({ ...VALID, runner: { enabled: "false" } }).runner).toEqual({
+      enabled: false,
+      isolation: "rootless",
+    });
   });
 
   it("asks Let's Encrypt unless told otherwise", () => {
@@ -197,6 +211,7 @@ describe("images", () => {
       rustfs: `127.0.0.1:5000/proxy/rustfs/rustfs${suffix(IMAGES.rustfs)}`,
       vault: `127.0.0.1:5000/proxy/hashicorp/vault${suffix(IMAGES.vault)}`,
       forgejo: `127.0.0.1:5000/proxy/forgejo/forgejo${suffix(IMAGES.forgejo)}`,
+      job: `127.0.0.1:5000/proxy/library/node${suffix(IMAGES.job)}`,
       runner: `127.0.0.1:5000/proxy/forgejo/runner${suffix(IMAGES.runner)}`,
       caddy: `127.0.0.1:5000/proxy/library/caddy${suffix(IMAGES.caddy)}`,
       restic: `127.0.0.1:5000/proxy/restic/restic${suffix(IMAGES.restic)}`,

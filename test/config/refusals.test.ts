@@ -83,7 +83,7 @@ describe("a repository elsewhere", () => {
   refuses([
     [
       repository({ repository: "sftp:backup@nas.example.org:/srv/foundation" }),
-      "offsite.repository: is an SFTP repository, and the backup job has no SSH client (docs/decisions.md, 19): " +
+      "offsite.repository: is an SFTP repository, and the backup job has no SSH client (docs/decisions.md, 20): " +
         "sftp:backup@nas.example.org:/srv/foundation",
       set,
     ],
@@ -244,6 +244,16 @@ describe("wrong values", () =>
       ],
     ),
     [forge({ sshPort: "ssh" }), "forge.sshPort: is not a port number: ssh", "set --path foundation:forge.sshPort 2222"],
+    ...["egg.git", "egg.wiki"].map((repository): Refusal => [
+      forge({ repository }),
+      `forge.repository: is a name that the forge reserves: ${repository}`,
+      "set --path foundation:forge.repository foundation",
+    ]),
+    [
+      forge({ deployKey: `${HOST_KEY} flux` }),
+      `forge.deployKey: is not a public SSH key (type and base64, without a comment): ${HOST_KEY} flux`,
+      `set --path foundation:forge.deployKey "$(cut -d" " -f1,2 ~/.ssh/deploy.pub)"`,
+    ],
     [{ size: "xl" }, "size: is not one of: s, m, l: xl", "set foundation:size s"],
     ...["15", "m", "15 m", "1d"].map((every): Refusal => [
       { backup: { every } },
@@ -267,6 +277,11 @@ describe("wrong values", () =>
       `runner.enabled: is not true or false: ${String(enabled)}`,
       "set --path foundation:runner.enabled false",
     ]),
+    [
+      { runner: { enabled: true, isolation: "docker" } },
+      "runner.isolation: is not one of: rootless, container: docker",
+      "set --path foundation:runner.isolation rootless",
+    ],
     ...["8.8.0.0/16", "172.32.0.0/16", "172.30.0.0/24", "172.30.1.0/16", "10.256.0.0/16"].map((subnet): Refusal => [
       { subnet },
       `subnet: is not a private IPv4 /16: ${subnet}`,

@@ -1,11 +1,13 @@
 import { randomInt, X509Certificate } from "node:crypto";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Commit } from "../../backup/commit.ts";
+import type { Status } from "../../cli/repository/format.ts";
 import type { OpenStack } from "../../cli/stack.ts";
 import { committed, job } from "./backup-job.ts";
 import { openVerifyContext } from "./context.ts";
 import { killAtSteps, killInSeed } from "./kills.ts";
 import { compare, type Load, lookAt, putLoad } from "./load/load.ts";
+import { isWholeClone, repositoryStatus } from "./own-repository.ts";
 import { type Ended, engine, files, loseVm, onVm, readConfig, type RunOptions, sandbox, writeConfig } from "./rig.ts";
 
 // The whole foundation lost but for the offsite, the repository and the passphrase, and had back by a deployment.
@@ -25,6 +27,8 @@ let trusted: string;
 /** the newest backup of before */
 let commit: Commit;
 let secretRows: string;
+/** the foundation's own repository, where the tests run in a clone of it */
+let repository: Status | undefined;
 
 /** Rows that the forge has encrypted under its SECRET_KEY, and that key. */
 async function encryptedRows(): Promise<string> {
@@ -49,6 +53,7 @@ beforeAll(async () => {
   const { vaultAppRole } = stack.secrets;
   load = await putLoad(opened.context, { pulumi: vaultAppRole("pulumi"), operator: vaultAppRole("operator") });
   secretRows = await encryptedRows();
+  if (await isWholeClone()) repository = await repositoryStatus();
   ({ commit } = await committed());
 });
 
@@ -92,6 +97,12 @@ describe("a VM that is gone", () => {
     console.log(`${String(compared)} compared, ${String(mismatched.length)} mismatched: ${JSON.stringify(kinds)}`);
     expect([killedAfter.length, mismatched]).toEqual([KILLS, []]);
     expect(await encryptedRows()).toBe(secretRows);
+  });
+
+  test("has its own repository as the backup has it: nothing was left to push", async () => {
+    if (repository === undefined) return;
+    const { main, deployed, toDo } = await repositoryStatus();
+    expect({ main, deployed, toDo }).toEqual({ main: repository.main, deployed: repository.deployed, toDo: [] });
   });
 
   test("then needs nothing more", async () => {

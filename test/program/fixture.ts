@@ -6,7 +6,7 @@ import foundation from "../../index.ts";
 import { deriveSecrets, type DerivedSecrets } from "../../keys/derive.ts";
 import { createKeyFile, openKeyFile } from "../../keys/keyfile.ts";
 import { derivedSecrets, generatedSecret } from "../../review/known-secrets.ts";
-import { computed, generate } from "../../review/placeholders.ts";
+import { computed, generate, TOKEN } from "../../review/placeholders.ts";
 import { record, type Mode } from "../../review/record.ts";
 import { ofType, PASSWORD, type Run } from "../../review/policy/rule.ts";
 
@@ -21,6 +21,27 @@ export const REPOSITORY = {
     accessKeyId: "AKIA123",
     secretAccessKey: "key-of-the-bucket",
   },
+};
+
+/** Tenants: one with everything, one with nothing that has to be asked for. */
+export const CONSUMERS = {
+  consumers: [
+    {
+      name: "cluster",
+      organisation: "clusters",
+      access: "read",
+      repositories: ["fleet", "infra"],
+      buckets: [{ name: "velero", quota: "50G" }, { name: "loki" }],
+      database: true,
+      secrets: ["consumers/cluster/app/*", "consumers/cluster/sops"],
+      webhooks: [
+        { url: "https://flux.example.com/hook/1", events: ["push", "create"], repository: "fleet" },
+        { url: "https://git.example.org/api/x", events: ["package"] },
+      ],
+      rotation: 2,
+    },
+    { name: "ci-team" },
+  ],
 };
 
 export const CONFIG: Readonly<Record<string, unknown>> = {
@@ -70,7 +91,7 @@ export async function createFixture(): Promise<Fixture> {
         generatedSecret(name, generated[name] ?? generate(name)),
       );
       const secrets = [...derivedSecrets(derived, recording), ...credentials].flatMap(({ forms }) => forms);
-      return { ...recording, knownSecrets: [PASSPHRASE, ...bucketSecrets, ...secrets] };
+      return { ...recording, knownSecrets: [PASSPHRASE, TOKEN, ...bucketSecrets, ...secrets] };
     },
     remove: () => rmSync(directory, { recursive: true }),
   };

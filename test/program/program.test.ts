@@ -46,6 +46,7 @@ describe("outputs", () => {
         vaultShares: `${fixture.directory}/test.shares.json, sealed under the master passphrase`,
         masterKey: `${fixture.directory}/test.key.json, opened by the master passphrase`,
       },
+      jobs: "none: foundation:runner.enabled is false",
       warnings: ["offsite is none: there is no backup outside this VM"],
     });
     expect(secretOutputs).toEqual([]);

@@ -9,7 +9,7 @@ import { secretBreakages } from "./breakages/secrets.ts";
 import { storageBreakages } from "./breakages/storage.ts";
 import { vaultBreakages } from "./breakages/vault.ts";
 import { generate } from "../../review/placeholders.ts";
-import { CONFIG, createFixture, OFFSITE, PASSPHRASE, REPOSITORY, type Fixture } from "./fixture.ts";
+import { CONFIG, CONSUMERS, createFixture, OFFSITE, PASSPHRASE, REPOSITORY, type Fixture } from "./fixture.ts";
 import { RULES } from "../../review/policy.ts";
 import type { Run } from "../../review/policy/rule.ts";
 import { encodings } from "../../review/policy/secrets.ts";
@@ -31,7 +31,7 @@ let fixture: Fixture;
 let whole: Run;
 beforeAll(async () => {
   fixture = await createFixture();
-  whole = await fixture.run("up", { runner: { enabled: true }, ...OFFSITE });
+  whole = await fixture.run("up", { runner: { enabled: true }, ...OFFSITE, ...CONSUMERS });
 });
 afterAll(() => fixture.remove());
 

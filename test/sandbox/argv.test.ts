@@ -101,7 +101,7 @@ test("pins are taken apart", () => {
 });
 
 test("the embedded engine deploys from its own state, and the real Pulumi where nobody can answer", () => {
-  const common = "node /src/cli/main.ts up --stack sandbox --config-file /s/Pulumi.sandbox.yaml --yes";
+  const common = "node /src/cli/main.ts up --stack sandbox --config-file /s/Pulumi.sandbox.yaml --yes --no-remote";
   expect(upArgv("node", paths, "embedded").join(" ")).toBe(`${common} --embedded-state /s/state.json`);
   expect(upArgv("node", paths, "pulumi").join(" ")).toBe(
     `${common} -- --skip-preview --suppress-outputs --suppress-progress --non-interactive --color never`,

@@ -13,7 +13,13 @@ test("only what the stack uses is made", () => {
   expect(names(rig)).toEqual(["gitea", "vault", "postgres", "versitygw", "caddy", "node", "restic", "rest-server"]);
   mkdirSync(rig.paths.sandbox, { recursive: true });
   writeFileSync(sandboxFiles(rig.paths).config, "config:\n  foundation:runner:\n    enabled: true\n");
+  expect(names(rig)).toEqual(expect.arrayContaining(["gitea-runner", "job"]));
+  writeFileSync(
+    sandboxFiles(rig.paths).config,
+    "config:\n  foundation:runner:\n    enabled: true\n    isolation: container\n",
+  );
   expect(names(rig)).toContain("gitea-runner");
+  expect(names(rig)).not.toContain("job");
   writeFileSync(sandboxFiles(rig.paths).config, "config:\n  foundation:offsite: none\n");
   expect(names(rig)).toEqual(["gitea", "vault", "postgres", "versitygw", "caddy"]);
 });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { parse } from "yaml";
 import { parseConfig } from "../../config.ts";
-import { backupsAt, hasOffsite, isRunnerEnabled, stackConfig, type StackFacts } from "../../sandbox/stack-config.ts";
+import { backupsAt, hasOffsite, runnerIsolation, stackConfig, type StackFacts } from "../../sandbox/stack-config.ts";
 
 const DIGEST = `sha256:${"a".repeat(64)}`;
 const facts: StackFacts = {
@@ -88,8 +88,11 @@ test("leaves a repository elsewhere alone, and says where the backups are", () =
 });
 
 test("says whether the runner's image is needed", () => {
-  expect(isRunnerEnabled("")).toBe(false);
-  expect(isRunnerEnabled(stackConfig(facts))).toBe(false);
-  expect(isRunnerEnabled("config:\n  foundation:runner: { enabled: true }\n")).toBe(true);
-  expect(isRunnerEnabled('config:\n  foundation:runner: { enabled: "true" }\n')).toBe(true);
+  const given = (runner: string) => runnerIsolation(`config:\n  foundation:runner: ${runner}\n`);
+  expect(runnerIsolation("")).toBe("off");
+  expect(runnerIsolation(stackConfig(facts))).toBe("off");
+  expect(given("{ isolation: container }")).toBe("off");
+  expect(given("{ enabled: true }")).toBe("rootless");
+  expect(given('{ enabled: "true", isolation: rootless }')).toBe("rootless");
+  expect(given("{ enabled: true, isolation: container }")).toBe("container");
 });

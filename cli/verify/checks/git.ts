@@ -1,5 +1,6 @@
 import { UserError } from "../../../errors.ts";
-import type { Check, Scratch } from "../check.ts";
+import type { Scratch } from "../../scratch.ts";
+import type { Check } from "../check.ts";
 import { commitRandomFile, gitWith, httpsLogin, sshLogin, type Git } from "../git.ts";
 
 const FILE_BYTES = 64 * 1024;

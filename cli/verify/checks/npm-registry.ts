@@ -3,7 +3,8 @@ import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { UserError } from "../../../errors.ts";
 import { ProgramMissing, runOrFail } from "../../exec.ts";
-import { Skipped, type Check, type Scratch } from "../check.ts";
+import type { Scratch } from "../../scratch.ts";
+import { Skipped, type Check } from "../check.ts";
 import type { VerifyContext } from "../context.ts";
 import type { Forge } from "../forge.ts";
 

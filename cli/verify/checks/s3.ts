@@ -2,7 +2,8 @@ import type { S3Client } from "@aws-sdk/client-s3";
 import { randomBytes } from "node:crypto";
 import { Agent } from "node:https";
 import { UserError } from "../../../errors.ts";
-import type { Check, Scratch } from "../check.ts";
+import type { Scratch } from "../../scratch.ts";
+import type { Check } from "../check.ts";
 import type { VerifyContext } from "../context.ts";
 
 /** The smallest size that S3 allows for a part that is not the last. */

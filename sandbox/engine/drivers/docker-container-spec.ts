@@ -117,6 +117,7 @@ function hostConfig(inputs: Properties): HostConfig {
     Ulimits: list(inputs["ulimits"])
       .filter(isRecord)
       .map(({ name, soft, hard }) => ({ Name: text(name), Soft: Number(soft), Hard: Number(hard) })),
+    NanoCpus: inputs["cpus"] === undefined ? undefined : Number(inputs["cpus"]) * 1e9,
     Sysctls: inputs["sysctls"] as Record<string, string> | undefined,
     ExtraHosts: list(inputs["hosts"])
       .filter(isRecord)

@@ -34,9 +34,10 @@ export ROOT_ACCESS_KEY ROOT_SECRET_KEY
 unset RUSTFS_ACCESS_KEY RUSTFS_SECRET_KEY
 
 data="${RUSTFS_VOLUMES:-/data}"
-mkdir -p "$data/buckets" "$data/versions"
+mkdir -p "$data/buckets" "$data/versions" "$data/users"
 exec /usr/libexec/versitygw --quiet --keep-alive \
   --port "${RUSTFS_ADDRESS:-:9000}" \
   --region "${RUSTFS_REGION:-us-east-1}" \
   --health /health/ready \
+  --iam-dir "$data/users" \
   posix --versioning-dir "$data/versions" "$data/buckets"

@@ -83,13 +83,13 @@ function executable(name: string, script: string): void {
   chmodSync(at(name), 0o755);
 }
 
-function writeConfig(offsite: unknown): void {
+function writeConfig(offsite: unknown, repository = "none"): void {
   const config = {
-    domain: "example.org",
+    domain: "foundation.invalid",
     host: { address: "203.0.113.7", hostKey: `ssh-ed25519 ${"A".repeat(68)}` },
     tls: { mode: "internal" },
     offsite,
-    forge: { admin: "operator", adminEmail: "ops@example.org", organisation: "platform" },
+    forge: { admin: "operator", adminEmail: "ops@example.org", organisation: "platform", repository },
     keyDirectory: join(root, "keys"),
   };
   const entries = Object.entries(config).map(([name, value]) => [`foundation:${name}`, value]);
@@ -161,6 +161,18 @@ test("a kit that cannot be sent: deployed, and exit code 2", async () => {
   const { exitCode, stderr } = await up("--yes");
   expect(exitCode).toBe(EXIT.attention);
   expect(stderr).toContain("warning: kit: /var/lib/foundation is missing\nhint: pulumi up\nup: deployed in ");
+});
+
+test("a forge that does not get the commit: deployed, and exit code 2", async () => {
+  writeConfig("none", "foundation");
+  const { exitCode, stderr } = await up("--yes");
+  expect([exitCode, stderr]).toEqual([
+    EXIT.attention,
+    expect.stringContaining(
+      "warning: http://foundation.invalid: the name does not resolve\n" +
+        "hint: point foundation.invalid at the VM in DNS or in /etc/hosts\nup: deployed in ",
+    ),
+  ]);
 });
 
 test("an unfit VM is not deployed to", async () => {

@@ -9,7 +9,7 @@ import { CHECKS, chooseChecks, runChecks, type Result } from "../../../cli/verif
 import { EXIT, UserError } from "../../../errors.ts";
 
 // these checks use nothing of it
-const context = { forge: {} } as VerifyContext;
+const context = { forge: {}, sites: {} } as VerifyContext;
 
 function check(name: string, run: () => Promise<string>): Check {
   return { name, title: name.toUpperCase(), run };

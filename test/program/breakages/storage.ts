@@ -38,10 +38,5 @@ export const storageBreakages: Breakages = {
         }),
       "Container vault: reads postgres-data, which only the backup may",
     ],
-    [(g) => g.remove("Volume runner-data"), ...runnerData("declared and not registered")],
   ],
 };
-
-function runnerData(what: string): string[] {
-  return [`Volume runner-data: ${what}`, "Container runner: mounts runner-data, which is not a volume of this program"];
-}

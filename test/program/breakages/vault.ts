@@ -5,6 +5,9 @@ function editRole(graph: Graph, change: object): void {
   inputs.dataJson = JSON.stringify({ ...(JSON.parse(String(inputs.dataJson)) as object), ...change });
 }
 
+const statement = (path: string, capability = "read"): string =>
+  `path "${path}" {\n  capabilities = ["${capability}"]\n}\n`;
+
 export const vaultBreakages: Breakages = {
   "vault: reached through the tunnel by AppRole, without a token": [
     [
@@ -34,6 +37,23 @@ export const vaultBreakages: Breakages = {
       "Policy policy-ci: sudo on foundation/*",
       "Policy policy-ci: path foundation/*",
     ],
+    [
+      (g) => (g.get("Policy policy-consumer-ci-team").inputs.policy = statement("foundation/data/consumers/cluster/*")),
+      "Policy policy-consumer-ci-team: path foundation/data/consumers/cluster/*",
+    ],
+    [
+      (g) =>
+        (g.get("Policy policy-consumer-ci-team").inputs.policy = statement("foundation/data/consumers/ci-team/forge")),
+      "Policy policy-consumer-ci-team: path foundation/data/consumers/ci-team/forge",
+    ],
+    [
+      (g) =>
+        (g.get("Policy policy-consumer-ci-team").inputs.policy = statement(
+          "foundation/data/consumers/ci-team/*",
+          "update",
+        )),
+      "Policy policy-consumer-ci-team: update on foundation/data/consumers/ci-team/*",
+    ],
     [(g) => (g.get("Policy policy-ci").inputs.policy = ""), "Policy policy-ci: grants nothing that can be read here"],
     [(g) => (g.get("Policy policy-ci").inputs.name = "jobs"), "Policy policy-ci: name policy-jobs is not policy-ci"],
   ],
@@ -57,7 +77,7 @@ export const vaultBreakages: Breakages = {
   "vault: every AppRole is one that the helper gives a secret id": [
     [
       (g) => g.remove("Endpoint approle-ci"),
-      "Command vault-ensure: readers operator,forgejo,postgres,rustfs,ci,backup",
+      "Command vault-ensure: readers operator,forgejo,postgres,rustfs,ci,backup,consumer-cluster--2,consumer-ci-team",
     ],
     [(g) => (g.get("Command vault-ensure").inputs.create = "node x"), "Command vault-ensure: readers none"],
   ],

@@ -15,11 +15,12 @@ test("a VM on an ordinary machine is a privileged container with cgroups of its 
 });
 
 test("where that is refused, a VM gets everything but CAP_SYS_RESOURCE", () => {
-  const argv = createArgv(machine, { privileged: false, cgroupVersion: 1, devices: ["/dev/net/tun", "/dev/fuse"] });
+  const devices = ["/dev/net/tun", "/dev/fuse", "/dev/loop-control"];
+  const argv = createArgv(machine, { privileged: false, cgroupVersion: 1, devices });
   expect(argv.join(" ")).toBe(
     `${BEFORE} --cap-add=ALL --cap-drop=SYS_RESOURCE --security-opt seccomp=unconfined` +
       " --security-opt apparmor=unconfined --security-opt systempaths=unconfined" +
-      " --device /dev/net/tun --device /dev/fuse" +
+      " --device /dev/net/tun --device /dev/fuse --device /dev/loop-control --device-cgroup-rule b 7:* rmw" +
       ` --cgroupns=host --volume /sys/fs/cgroup:/sys/fs/cgroup:rw ${AFTER}`,
   );
 });

@@ -1,11 +1,11 @@
 import { existsSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect, test } from "vitest";
-import { withScratch } from "../../../cli/verify/check.ts";
+import { withScratch } from "../../cli/scratch.ts";
 
 test("the directory is private and gone afterwards; what was created is undone in reverse order", async () => {
   const undone: string[] = [];
-  const directory = await withScratch((scratch) => {
+  const directory = await withScratch("verify", (scratch) => {
     expect(scratch.id).toMatch(/^verify-[0-9a-f]{8}$/);
     expect(statSync(scratch.directory).mode & 0o777).toBe(0o700);
     for (const what of ["repository", "key"]) scratch.defer(() => Promise.resolve(undone.push(what)));
@@ -22,7 +22,7 @@ test("the directory is private and gone afterwards; what was created is undone i
 
 test("a failure is undone too, and is what is reported", async () => {
   const undone: string[] = [];
-  const failing = withScratch((scratch) => {
+  const failing = withScratch("verify", (scratch) => {
     scratch.defer(() => Promise.resolve(undone.push("first")));
     scratch.defer(() => Promise.reject(new Error("cannot be removed")));
     return Promise.reject(new Error("push refused"));
@@ -33,7 +33,7 @@ test("a failure is undone too, and is what is reported", async () => {
 
 test("what cannot be undone is a failure of its own", async () => {
   let directory = "";
-  const leaving = withScratch((scratch) => {
+  const leaving = withScratch("verify", (scratch) => {
     directory = scratch.directory;
     scratch.defer(() => Promise.reject(new Error("cannot be removed")));
     return Promise.resolve("fine");
