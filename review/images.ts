@@ -24,28 +24,36 @@ const PINNED = /[a-z0-9][\w.:/-]*:[\w][\w.-]*@sha256:[0-9a-f]{64}/g;
 export function changedImages(before: Recording, after: Recording): ImageChange[] {
   const [old, now] = [references(before), references(after)];
   return [...new Set([...old.keys(), ...now.keys()])].toSorted().flatMap((image) => {
-    const [from = "", to = ""] = [old.get(image), now.get(image)];
-    if (from === to) return [];
-    const [tagBefore, tagAfter] = [tagOf(from), tagOf(to)];
-    const link = changelog(image, tagAfter);
-    const isMajor = [tagBefore, tagAfter].every((tag) => /\d/.test(tag)) && majorOf(tagBefore) !== majorOf(tagAfter);
-    const versions = { image, before: tagBefore, after: tagAfter, isMajor, isRepinned: tagBefore === tagAfter };
-    return [link === undefined ? versions : { ...versions, changelog: link }];
+    const missing = (versions: readonly string[] = [], others: readonly string[] = []): string[] =>
+      versions.filter((version) => !others.includes(version));
+    const [gone, come] = [missing(old.get(image), now.get(image)), missing(now.get(image), old.get(image))];
+    // Of an image that is used in two versions, one may go or come without the other becoming it.
+    return Array.from({ length: Math.max(gone.length, come.length) }, (_, at) => step(image, gone[at], come[at]));
   });
 }
 
-/** `tag@digest` by image, wherever in the graph it is written: the offsite's are words of a command. */
-function references(run: Recording): Map<string, string> {
+function step(image: string, from = "", to = ""): ImageChange {
+  const [before, after] = [tagOf(from), tagOf(to)];
+  const link = changelog(image, after);
+  const isMajor = [before, after].every((tag) => /\d/.test(tag)) && majorOf(before) !== majorOf(after);
+  const versions = { image, before, after, isMajor, isRepinned: before === after };
+  return link === undefined ? versions : { ...versions, changelog: link };
+}
+
+/** Each `tag@digest` by image, wherever in the graph it is written: the offsite's are words of a command. */
+function references(run: Recording): Map<string, string[]> {
   const named = ofType(run, IMAGE, CONTAINER).map(({ inputs }) =>
     String(inputs.name && inputs.image ? inputs.image : inputs.name),
   );
   const inText = run.resources.flatMap(({ inputs }) => JSON.stringify(inputs).match(PINNED) ?? []);
-  return new Map(
-    [...named, ...inText].flatMap((reference) => {
-      const [, name = "", version = ""] = /^(.*?):([\w][\w.-]*(?:@sha256:.*)?)$/.exec(withoutHost(reference)) ?? [];
-      return name === "" || name.startsWith("foundation/") ? [] : [[lastTwo(name), version] as const];
-    }),
-  );
+  const found = new Map<string, string[]>();
+  for (const reference of new Set([...named, ...inText].toSorted())) {
+    const [, name = "", version = ""] = /^(.*?):([\w][\w.-]*(?:@sha256:.*)?)$/.exec(withoutHost(reference)) ?? [];
+    if (name === "" || name.startsWith("foundation/")) continue;
+    const versions = found.get(lastTwo(name)) ?? [];
+    if (!versions.includes(version)) found.set(lastTwo(name), [...versions, version]);
+  }
+  return found;
 }
 
 const withoutHost = (reference: string): string => reference.replace(/^[\w.-]+(:\d+)?\/(?=.*\/)/, "");

@@ -21,6 +21,7 @@ export function knownSecrets(recording: Recording, config: StackConfig["config"]
     ...derivedSecrets(deriveSecrets(MASTER_KEY), recording),
     ...ofType(recording, PASSWORD).map(({ name }) => generatedSecret(name, generate(name))),
     { name: "token of a consumer at the forge", forms: [TOKEN] },
+    { name: "forge token", forms: [TOKEN] },
     ...given.map((form) => ({ name: "key of the repository elsewhere", forms: [form] })),
   ];
 }

@@ -15,17 +15,10 @@ export interface Link {
   readonly how: string;
 }
 
-/** What a consumer was granted outside of Vault, where the graph does not show whom a grant is for. */
-export interface DeclaredReader {
-  readonly name: string;
-  readonly buckets: readonly string[];
-}
-
 /** What the links are found in. */
 export interface Evidence {
   readonly recording: Recording;
   readonly secrets: readonly KnownSecret[];
-  readonly declared: readonly DeclaredReader[];
 }
 
 /** Everything that reaches something, as the graph shows it. @param paths further secrets in Vault to look at */
@@ -155,8 +148,11 @@ function subtrees(texts: readonly string[]): string[] {
     .map((pattern) => pattern.replace("/data/", "/"));
 }
 
-const reader = (run: Recording, name: string): string =>
-  `${ofType(run, CONTAINER).some((container) => container.name === name) ? "service" : "consumer"}:${name}`;
+/** A role of a container's name is that service's, any other a consumer's; one that was rotated has a number at its end. */
+function reader(run: Recording, role: string): string {
+  if (ofType(run, CONTAINER).some(({ name }) => name === role)) return `service:${role}`;
+  return `consumer:${/^consumer-(.+?)(--\d+)?$/.exec(role)?.[1] ?? role}`;
+}
 
 /** `foundation/forgejo/admin` is `foundation/data/forgejo/admin` to Vault. */
 const dataPath = (path: string): string => path.replace("/", "/data/");
@@ -168,24 +164,34 @@ export function covers(pattern: string, path: string): boolean {
 }
 
 /** Whoever has a key with which a bucket was made has the bucket, and so has whoever may read that key in Vault. */
-function buckets({ recording, secrets, declared }: Evidence): Link[] {
+function buckets({ recording, secrets }: Evidence): Link[] {
   return commandsOf(recording).flatMap(({ command, stdin }) => {
-    const [, bucket] = /\/s3-bucket (\S+)/.exec(command) ?? [];
-    if (bucket === undefined) return [];
-    const to = `bucket:${bucket}`;
     const keys = secrets.filter(({ forms }) => forms.some((form) => stdin.includes(form)));
-    const inFiles = keys.flatMap(({ name, forms }) =>
-      whereIs(recording, forms).map(({ service, file }) => ({
+    const forms = keys.flatMap((key) => key.forms);
+    const inFiles = keys.flatMap((key) =>
+      whereIs(recording, key.forms).map(({ service, file }) => ({
         from: `service:${service}`,
-        to,
-        how: `${name} in file ${file}`,
+        how: `${key.name} in file ${file}`,
       })),
     );
-    const forms = keys.flatMap((key) => key.forms);
-    const inVault = mirrored(recording)
-      .filter(({ values }) => Object.values(values).some((value) => forms.includes(String(value))))
-      .map(({ path }) => ({ from: `vault:${path}`, to, how: "holds its keys" }));
-    const granted = declared.filter((each) => each.buckets.includes(bucket));
-    return [...inFiles, ...inVault, ...granted.map(({ name }) => ({ from: `consumer:${name}`, to, how: "declared" }))];
+    const holding = mirrored(recording).filter(({ values }) =>
+      Object.values(values).some((value) => forms.includes(String(value))),
+    );
+    const inVault = holding.flatMap(({ path }) => {
+      const [, consumer] = /^[^/]+\/consumers\/([^/]+)\//.exec(path) ?? [];
+      const own = consumer === undefined ? [] : [{ from: `consumer:${consumer}`, how: `its keys are in ${path}` }];
+      return [{ from: `vault:${path}`, how: "holds its keys" }, ...own];
+    });
+    return bucketsIn(command).flatMap((bucket) =>
+      [...inFiles, ...inVault].map((link) => ({ ...link, to: `bucket:${bucket}` })),
+    );
   });
+}
+
+/** Buckets that a command makes: `s3-bucket NAME …`, `s3-consumer USER NAME[:QUOTA] …`. */
+function bucketsIn(command: string): string[] {
+  const [, script, words = ""] = /\/(s3-bucket|s3-consumer) (.*)$/.exec(command) ?? [];
+  const [first = "", ...rest] = words.split(" ");
+  if (script === "s3-bucket") return [first];
+  return script === undefined ? [] : rest.map((word) => word.split(":", 1)[0] ?? word);
 }

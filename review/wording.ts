@@ -43,7 +43,7 @@ export function fateOf({ operation, type, retained }: ResourceChange): string {
     case "replace":
       return isCommand ? "runs again, as a new one" : "replaced";
     case "delete":
-      if (isCommand) return "forgotten; what it did stays";
+      if (isCommand) return "forgotten; by itself, this undoes nothing";
       return retained ? "forgotten; it stays on the VM" : "deleted";
     case "order":
       return "waits for others than before; nothing happens to it";

@@ -57,7 +57,7 @@ async function collectEvidence(shell: Shell, stack: string): Promise<Evidence> {
     const [recorded] = await recordTree(shell, { name, directory, stacks: [chosen], judge: false }, scratch);
     if (recorded === undefined) throw new Error("nothing was recorded");
     const { recording } = recorded;
-    return { recording, secrets: knownSecrets(recording, chosen.config), declared: [] };
+    return { recording, secrets: knownSecrets(recording, chosen.config) };
   } finally {
     rmSync(scratch, { recursive: true, force: true });
   }

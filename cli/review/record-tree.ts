@@ -75,7 +75,7 @@ function confine({ environment, projectDirectory }: Shell, { directory }: Tree, 
 function readAnswer(tree: Tree, { exitCode, stdout, stderr }: Finished): readonly JudgedRecording[] {
   const answer = exitCode === 0 ? (JSON.parse(stdout) as RecordingAnswer) : undefined;
   if (answer === undefined) {
-    const [, reason = stderr.trim()] = /^\[?((?:\w*Error|error)\b.*?)(?:\] \{)?$/m.exec(stderr) ?? [];
+    const [, reason = stderr.trim()] = /^\[?((?:\w*Error|error)\b.*?)(?:\](?: \{)?)?$/m.exec(stderr) ?? [];
     throw new UserError(
       `${tree.name}: the program cannot be recorded: ${reason || `exit code ${exitCode}`}`,
       "correct the program; `npx pulumi preview` shows all of the error",

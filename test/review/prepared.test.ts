@@ -14,6 +14,7 @@ import { RULES } from "../../review/policy.ts";
 import type { Run } from "../../review/policy/rule.ts";
 import { compareStack, exitCodeOf, type Report } from "../../review/report.ts";
 import { formatText } from "../../review/text.ts";
+import { CONSUMERS } from "../program/fixture.ts";
 import { Graph } from "../program/breakages/graph-copy.ts";
 
 let directory: string;
@@ -35,6 +36,7 @@ const IMAGES = {
   vault: image("hashicorp/vault:2.1.2"),
   forgejo: image("forgejo/forgejo:15.0.9-rootless"),
   runner: image("forgejo/runner:13.2.0"),
+  job: image("library/node:24-trixie"),
   caddy: image("library/caddy:2.11.7-alpine"),
   restic: image("restic/restic:0.19.1"),
   restServer: image("restic/rest-server:0.14.0"),
@@ -62,10 +64,10 @@ function altered(alter: (graph: Graph) => void): Run {
   return graph.run;
 }
 
-function compare(after: Run): Report {
+function compare(after: Run, from = before): Report {
   const violations = RULES.flatMap(({ name, check }) => check(after).map((line) => `${name}: ${line}`));
   const [old, now] = [
-    { stack: "prod", recording: before, violations: [] },
+    { stack: "prod", recording: from, violations: [] },
     { stack: "prod", recording: after, violations },
   ];
   return { base: "main", commit: "1a2b3c4", notes: [], stacks: [compareStack(old, now)] };
@@ -187,12 +189,13 @@ const PREPARED: readonly (readonly [string, () => Promise<Run> | Run, number])[]
       }),
     EXIT.refused,
   ],
-  ["runner-removed", () => configured({ runner: { enabled: false } }), EXIT.refused],
+  ["runner-removed", () => configured({ runner: { enabled: false } }), EXIT.attention],
   [
     "order",
     () => altered((graph) => graph.get("Container backup").dependencies.push(graph.get("Command bucket-forgejo").urn)),
     EXIT.attention,
   ],
+  ["consumer-added", () => configured(CONSUMERS), EXIT.attention],
   ["nothing", () => configured({}), EXIT.ok],
 ];
 
@@ -212,4 +215,10 @@ it.each(PREPARED)("%s", async (name, change, exitCode) => {
     [text, comment, JSON.stringify(report)].join().includes(secret),
   );
   expect(secrets).toEqual([]);
+});
+
+it("consumer-removed", async () => {
+  const report = compare(before, await configured(CONSUMERS));
+  await expect(withoutHashes(`${formatText(report)}\n`)).toMatchFileSnapshot("expected/consumer-removed.txt");
+  expect(exitCodeOf(report)).toBe(EXIT.attention);
 });

@@ -11,19 +11,30 @@ import { computed } from "../../review/placeholders.ts";
 import { covers, links, type Evidence } from "../../review/reach.ts";
 import { record } from "../../review/record.ts";
 import { formatAnswer, lookUp } from "../../review/why.ts";
+import { CONSUMERS } from "../program/fixture.ts";
 
 let directory: string;
 let evidence: Evidence;
+let withConsumers: Evidence;
 beforeAll(async () => {
   directory = mkdtempSync(join(tmpdir(), "why-"));
   writeFileSync(join(directory, "test.key.json"), await placeholderKeyFile("test"));
   process.env.PULUMI_CONFIG_PASSPHRASE = PASSPHRASE;
+  evidence = await collect({});
+  withConsumers = await collect(CONSUMERS);
+});
+
+async function collect(changes: Record<string, unknown>): Promise<Evidence> {
   const example = readExample([join(import.meta.dirname, "../..")], "the tests").config;
-  const config = { ...example, "foundation:keyDirectory": directory };
+  const own = Object.entries({ keyDirectory: directory, ...changes }).map(([key, value]) => [
+    `foundation:${key}`,
+    value,
+  ]);
+  const config = { ...example, ...Object.fromEntries(own) } as Record<string, unknown>;
   const options = { mode: "repreview", config } as const;
   const recording = await record(foundation, { ...options, computed: (type, name) => computed(type, name) });
-  evidence = { recording, secrets: knownSecrets(recording, config), declared: [] };
-});
+  return { recording, secrets: knownSecrets(recording, config) };
+}
 afterAll(() => rmSync(directory, { recursive: true }));
 
 const why = (subject: string): string => formatAnswer(lookUp(evidence, subject));
@@ -126,15 +137,42 @@ it("every link is found from both of its ends", () => {
   }
 });
 
-it("what consumers were granted besides is part of both answers", () => {
-  const declared = { ...evidence, declared: [{ name: "cluster", buckets: ["forgejo"] }] };
-  expect(lookUp(declared, "bucket:forgejo").reachedBy).toContainEqual({ what: "consumer:cluster", how: ["declared"] });
-  expect(lookUp(declared, "consumer:cluster").reaches).toEqual([{ what: "bucket:forgejo", how: ["declared"] }]);
+describe("a consumer that was declared", () => {
+  it("reaches what it was issued and nothing else", () => {
+    const { reachedBy, reaches } = lookUp(withConsumers, "consumer:cluster");
+    expect([reachedBy, reaches.map(({ what }) => what)]).toEqual([
+      [],
+      [
+        "bucket:loki",
+        "bucket:velero",
+        "vault:foundation/consumers/cluster/*",
+        "vault:foundation/consumers/cluster/app/*",
+        "vault:foundation/consumers/cluster/database",
+        "vault:foundation/consumers/cluster/forge",
+        "vault:foundation/consumers/cluster/s3",
+        "vault:foundation/consumers/cluster/vault",
+        "vault:foundation/consumers/cluster/webhook",
+      ],
+    ]);
+  });
+
+  it("is found from its bucket, beside those who hold the keys of all buckets", () => {
+    const { reachedBy } = lookUp(withConsumers, "bucket:velero");
+    expect(reachedBy.map(({ what }) => what)).toEqual([
+      "consumer:cluster",
+      "service:backup",
+      "service:forgejo",
+      "service:rustfs",
+      "vault:foundation/consumers/cluster/s3",
+      "vault:foundation/rustfs/root",
+    ]);
+    expect(reachedBy[0]?.how).toEqual(["its keys are in foundation/consumers/cluster/s3"]);
+  });
 });
 
 it("shows no secret, not even a placeholder", () => {
-  const text = JSON.stringify(links(evidence));
-  const values = evidence.secrets.flatMap(({ forms }) => forms);
+  const text = JSON.stringify(links(withConsumers));
+  const values = withConsumers.secrets.flatMap(({ forms }) => forms);
   expect(values.filter((value) => text.includes(value))).toEqual([]);
 });
 

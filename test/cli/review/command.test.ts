@@ -89,15 +89,12 @@ it("a change of the code, of a component and of the configuration, each by the p
   expect(stderr).toBe("");
   expect(stdout.split("\n").filter((line) => /^[!a-z]|Container|destroyGrace/.test(line))).toEqual([
     `compared with main (${commit()})`,
-    "stack example: 1 replaced, 5 deleted",
-    "! refused: Volume runner-data: protected, and it would be deleted",
+    "stack example: 1 replaced, 7 deleted, 1 output changed",
     "  ± Container caddy: replaced",
     "      destroyGraceSeconds: 20 → 25",
     "  - Container runner: deleted",
-    "! - Volume runner-data: forgotten; it stays on the VM",
-    "not to be merged: 1 refused",
   ]);
-  expect(exitCode).toBe(EXIT.refused);
+  expect(exitCode).toBe(EXIT.attention);
 });
 
 it("committed stacks in place of the example, encrypted values and all; what is new on main does not count", async () => {
@@ -182,6 +179,17 @@ it.each<[string, () => void, string[], number, string]>([
     ["--base", "main"],
     EXIT.failed,
     "error: the working tree: the program cannot be recorded: Error: Access to this API has been restricted. Use --allow-fs-write to manage permissions.\n" +
+      "hint: correct the program; `npx pulumi preview` shows all of the error\n",
+  ],
+  [
+    "a program that opens a connection",
+    () => {
+      edit("scripts.ts", "return Object.fromEntries", 'connect(9, "127.0.0.1");\n  return Object.fromEntries');
+      edit("scripts.ts", "import {", 'import { connect } from "node:net";\nimport {');
+    },
+    ["--base", "main"],
+    EXIT.failed,
+    "error: the working tree: the program cannot be recorded: Error: the program opens a connection while it is recorded\n" +
       "hint: correct the program; `npx pulumi preview` shows all of the error\n",
   ],
 ])("%s", async (_, change, args, exitCode, stderr) => {
