@@ -177,7 +177,11 @@ prepare() {
       "pulumi config set --path foundation:runner.isolation container"
     # Where no udev makes them.
     [ -e "$free" ] || mknod -m 0660 "$free" b 7 "${free#/dev/loop}"
-    mount -o loop,nosuid,nodev "$disk.img" "$disk"
+    # Not mount -o loop: on a kernel that several VMs share, it takes a disk of the same name for this one.
+    losetup "$free" "$disk.img"
+    mount -o nosuid,nodev "$free" "$disk"
+    # Takes effect when it is unmounted.
+    losetup --detach "$free"
   fi
   install -d -o "$user" -g "$user" "$disk/.config"
   /usr/local/lib/foundation/firewall

@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 import { openVerifyContext } from "./context.ts";
 import { issueToken } from "./load/issues.ts";
@@ -15,8 +15,10 @@ let token: string;
 const id = `actions-${randomBytes(3).toString("hex")}`;
 
 beforeAll(async () => {
-  const before = await sandbox(["up", "--no-verify"]);
-  expect(before.code, before.stderr).toBe(0);
+  if (!existsSync(files.config)) {
+    const { code, stderr } = await sandbox(["up", "--no-verify"]);
+    expect(code, stderr).toBe(0);
+  }
   const { config } = parse(readFileSync(files.config, "utf8")) as { config: Record<string, unknown> };
   writeConfig(files.config, { ...config, "foundation:runner": { enabled: true, isolation: "rootless" } });
   const { code, stderr } = await sandbox(["up", "--no-verify"]);
@@ -145,21 +147,26 @@ for target in ${targets.join(" ")}; do echo "TRY $target: $(reach $target)"; don
     const container = `    container:
       image: IMAGE
       volumes: ["/:/host", "/run/foundation-runner:/engine", "/var/run/docker.sock:/docker.sock"]
-      options: --privileged --pid=host --network=host --cap-add=ALL --security-opt=seccomp=unconfined -v /:/host2
+      options: --privileged --network=host --cap-add=ALL --security-opt=seccomp=unconfined -v /:/host2
 `;
     const image = await onVm("docker exec runner sed -n 's#.*docker://##p' /etc/foundation/config.yml");
-    const script = `try() { if eval "$2" >/dev/null 2>&1; then echo "TRY $1: yes"; else echo "TRY $1: no"; fi; }
+    const script = `try() { if (eval "$2") >/dev/null 2>&1; then echo "TRY $1: yes"; else echo "TRY $1: no"; fi; }
 try "host directory" "ls /host/etc || ls /host2/etc"
 try "Docker's socket" "curl -fsS --unix-socket /docker.sock http://d/version || curl -fsS --unix-socket /var/run/docker.sock http://d/version"
 try "the engine's socket" "curl -fsS --unix-socket /engine/podman.sock http://d/version || curl -fsS --unix-socket /run/foundation-runner/podman.sock http://d/version"
-try "files of the services" "ls /proc/1/root/etc/foundation || ls /proc/[0-9]*/root/etc/foundation/token"
+try "files of the services" "ls /proc/[0-9]*/root/etc/foundation/token /proc/[0-9]*/root/etc/foundation/vault"
 try "somebody else's environment" "grep -l -a PASSWORD /proc/[0-9]*/environ"
 try "a disk" "dd if=/dev/vda of=/dev/null count=1 || dd if=/dev/loop0 of=/dev/null count=1 || (mknod /tmp/d b 7 0 && dd if=/tmp/d of=/dev/null count=1)"
 try "kernel settings" "echo 1 >/proc/sys/kernel/sysrq"
 try "the engine's processes" "for p in /proc/[0-9]*; do case \\$(tr '\\\\0' ' ' <\\$p/cmdline) in podman*|*conmon*) kill -STOP \\\${p#/proc/} && exit 0 ;; esac; done; exit 1"
 try "the VM's SSH through its network" "timeout 2 bash -c 'exec 3<>/dev/tcp/127.0.0.1/22'"
 try "Vault through its network" "timeout 2 bash -c 'exec 3<>/dev/tcp/127.0.0.1/8200'"`;
-    judge(await forge.run(repository, oneStep(script, container.replace("IMAGE", image))), 10);
+    const asked = container.replace("IMAGE", image);
+    judge(await forge.run(repository, oneStep(script, asked)), 10);
+    // The host's processes: a container that asks for them is not made.
+    const processes = await forge.run(repository, oneStep("echo SAYS $$", asked.replace("--privileged", "--pid=host")));
+    attempts += 1;
+    expect([processes.conclusion, said(processes)], logs(processes)).toEqual(["failure", []]);
   });
 
   test("leaves nothing for the next job, and finds nothing of it", async () => {
@@ -173,7 +180,7 @@ setsid nohup bash -c 'LEFT=1 exec sleep 1000' >/dev/null 2>&1 &`),
     );
     expect(left.conclusion, logs(left)).toBe("success");
     const other = await forge.create(`${id}-finds`);
-    const script = `try() { if eval "$2" >/dev/null 2>&1; then echo "TRY $1: yes"; else echo "TRY $1: no"; fi; }
+    const script = `try() { if (eval "$2") >/dev/null 2>&1; then echo "TRY $1: yes"; else echo "TRY $1: no"; fi; }
 try "a file in the tools" "ls /opt/hostedtoolcache/left"
 try "a file" "ls /tmp/left"
 try "a process" "pgrep -f 'sleep 1000'"
@@ -192,11 +199,11 @@ try "a neighbour" "for i in 10.89.0 10.89.1 10.88.0; do for n in 1 2 3 4 5; do t
 
   test("takes its own limits and nobody else's", async () => {
     const repository = await forge.create(`${id}-limits`);
-    const script = `try() { if eval "$2" >/dev/null 2>&1; then echo "TRY $1: yes"; else echo "TRY $1: no"; fi; }
+    const script = `try() { if (eval "$2") >/dev/null 2>&1; then echo "TRY $1: yes"; else echo "TRY $1: no"; fi; }
 try "more disk than it has" "head -c 20G /dev/zero >/big"
 rm -f /big
 try "more memory than it has" "node -e 'const a=[];for(let i=0;i<80;i++)a.push(Buffer.alloc(50e6,1))'"
-try "more processes than it has" "(for i in \\$(seq 3000); do sleep 20 & done) 2>&1 | grep -q Resource && exit 1 || exit 0"
+try "more processes than it has" "for i in \\$(seq 3000); do sleep 20 & done"
 bomb() { bomb | bomb & }
 bomb 2>/dev/null; sleep 3; true`;
     const run = await forge.run(repository, oneStep(script));
