@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 const DIRECTORY = new URL("./actions/", import.meta.url);
 
 /** Names that workflows know these actions by, beside `main`; all of them are the same here. */
-const VERSIONS = ["v1", "v2", "v3", "v4", "v5", "v6"];
+const VERSIONS = ["v4", "v5", "v6"];
 
 /** Text of each action's files by path, `checkout/action.yml`. */
 export function readActions(): Record<string, string> {

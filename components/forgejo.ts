@@ -218,7 +218,12 @@ export function appIni(v: AppIni): string {
     "repository.upload": { TEMP_PATH: "/var/lib/gitea/tmp/uploads" },
     storage: storageSection(v),
     packages: { ENABLED: true },
-    actions: { ENABLED: true, DEFAULT_ACTIONS_URL: "self" },
+    // WORKFLOW_DIRS: where Forgejo looks anyway; Gitea, which can take its place, has to be told.
+    actions: {
+      ENABLED: true,
+      DEFAULT_ACTIONS_URL: "self",
+      WORKFLOW_DIRS: ".forgejo/workflows,.gitea/workflows,.github/workflows",
+    },
     session: { PROVIDER: "db", COOKIE_SECURE: true },
     cache: { ADAPTER: "twoqueue", HOST: '{"size":100,"recent_ratio":0.25,"ghost_ratio":0.5}' },
     picture: { DISABLE_GRAVATAR: true },

@@ -2,8 +2,16 @@
 export interface RunnerSettings {
   readonly forgeUrl: string;
   readonly uuid: string;
-  /** image of jobs that name none; undefined where jobs run in the runner's own container */
-  readonly jobImage?: string;
+  /** undefined where jobs run in the runner's own container */
+  readonly containers?:
+    | undefined
+    | {
+        /** of jobs that name none */
+        readonly image: string;
+        /** where the foundation's sites are for jobs */
+        readonly door: string;
+        readonly sites: readonly string[];
+      };
 }
 
 /** The name that workflows ask for: `runs-on: foundation`. */
@@ -16,7 +24,7 @@ export const JOB_CERTIFICATES = "/var/lib/foundation-runner/ca.crt";
 const CERTIFICATES = "/etc/foundation/ca.crt";
 
 /** config.yml of the runner. */
-export function runnerConfig({ forgeUrl, uuid, jobImage }: RunnerSettings): string {
+export function runnerConfig({ forgeUrl, uuid, containers }: RunnerSettings): string {
   return `log:
   level: info
 runner:
@@ -32,28 +40,31 @@ runner:
 cache:
   # A cache beside the runner would be one more thing that jobs share; the action \`cache\` keeps it in the forge.
   enabled: false
-${jobImage === undefined ? "" : CONTAINERS}server:
+${containers ? containerSection(containers) : ""}server:
   connections:
     foundation:
       url: ${forgeUrl}
       uuid: ${uuid}
       token_url: file:/etc/foundation/token
       labels:
-        - ${LABEL}:${jobImage === undefined ? "host" : `docker://${jobImage}`}
+        - ${LABEL}:${containers ? `docker://${containers.image}` : "host"}
 `;
 }
 
-const CONTAINERS = `container:
+function containerSection({ door, sites }: NonNullable<RunnerSettings["containers"]>): string {
+  const hosts = sites.map((site) => ` --add-host ${site}:${door}`).join("");
+  return `container:
   # The engine is asked through DOCKER_HOST, and no job gets to see its socket.
   docker_host: "-"
   # A network of its own for each job and its services.
   network: ""
   privileged: false
-  options: --volume ${JOB_CERTIFICATES}:${CERTIFICATES}:ro
+  options: --volume ${JOB_CERTIFICATES}:${CERTIFICATES}:ro${hosts}
   valid_volumes:
     - ${JOB_CERTIFICATES}
   force_pull: false
 `;
+}
 
 /** The name of a job's image in the jobs' own store, where it is put by its digest. @param reference `repo:tag@sha256:…` */
 export function storedJobImage(reference: string): string {

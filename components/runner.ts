@@ -55,19 +55,13 @@ export class Runner extends pulumi.ComponentResource {
       },
       parent,
     );
-    script(
-      `${name}-actions`,
-      vm,
-      {
-        script: "forgejo-actions",
-        args: [args.forge.admin],
-        stdin: pulumi.interpolate`${args.credentials["forgejo-admin-password"]}\n${args.actions}`,
-        timeoutSeconds: 120,
-      },
-      parent,
-    );
+    commonActions(name, args, parent);
     const isolation = jobImage ? [jobContainers(name, args, jobImage, parent)] : [];
-    const stored = jobImage && { jobImage: storedJobImage(jobImage.reference) };
+    const containers = jobImage && {
+      image: storedJobImage(jobImage.reference),
+      door: jobsDoor(vm.subnetPrefix),
+      sites: Object.values(sites),
+    };
     const files = deliverFiles(
       name,
       vm,
@@ -76,7 +70,7 @@ export class Runner extends pulumi.ComponentResource {
         files: {
           "ca.crt": args.caCertificate,
           "config.yml": secret.apply((value) =>
-            runnerConfig({ forgeUrl: `https://${sites.git}`, uuid: runnerUuid(value), ...stored }),
+            runnerConfig({ forgeUrl: `https://${sites.git}`, uuid: runnerUuid(value), containers }),
           ),
           token: secret,
         },
@@ -129,6 +123,22 @@ const withJobs = ({ memoryMiB, job }: RunnerArgs["limits"]) => ({
   tmpfs: { "/data": `exec,mode=1777,size=${String(job.memoryMiB / 2)}m`, "/tmp": "exec,mode=1777,size=256m" },
   environment: CERTIFICATE,
 });
+
+/** The actions that workflows name without a host, in the forge itself: jobs need nobody else's. */
+function commonActions(name: string, args: RunnerArgs, parent: { parent: pulumi.Resource }): void {
+  const password = args.credentials["forgejo-admin-password"];
+  script(
+    `${name}-actions`,
+    args.vm,
+    {
+      script: "forgejo-actions",
+      args: [args.forge.admin],
+      stdin: pulumi.interpolate`${password}\n${args.actions}`,
+      timeoutSeconds: 120,
+    },
+    parent,
+  );
+}
 
 /** Rootless containers for jobs: user, disk, limits, firewall, socket, and the image of jobs in their store. */
 function jobContainers(name: string, args: RunnerArgs, image: PulledImage, { parent }: { parent: pulumi.Resource }) {

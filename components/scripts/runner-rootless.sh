@@ -85,12 +85,12 @@ default_ulimits = ["nproc=$1:$1"]
 pids_limit = 0
 log_driver = "k8s-file"
 log_size_max = 10485760
-base_hosts_file = "$home/hosts"
 
 [engine]
 cgroup_manager = "cgroupfs"
 events_logger = "none"
-network_cmd_options = []
+# A job's first process is one that sleeps, and does not hear that it is to end.
+stop_timeout = 1
 
 [network]
 default_rootless_network_cmd = "pasta"
@@ -98,8 +98,6 @@ CONF
   replace "$home/storage.conf" <<CONF
 [storage]
 driver = "overlay"
-graphroot = "$disk/storage"
-runroot = "/run/foundation-runner-engine/containers"
 CONF
 }
 
@@ -179,7 +177,11 @@ prepare() {
       "pulumi config set --path foundation:runner.isolation container"
     # Where no udev makes them.
     [ -e "$free" ] || mknod -m 0660 "$free" b 7 "${free#/dev/loop}"
-    mount -o loop,nosuid,nodev "$disk.img" "$disk"
+    # Not mount -o loop: on a kernel that several VMs share, it takes a disk of the same name for this one.
+    losetup "$free" "$disk.img"
+    mount -o nosuid,nodev "$free" "$disk"
+    # Takes effect when it is unmounted.
+    losetup --detach "$free"
   fi
   install -d -o "$user" -g "$user" "$disk/.config"
   /usr/local/lib/foundation/firewall
@@ -197,7 +199,7 @@ configure_names() { # DOOR SITE...
 }
 
 engine() { # ARGUMENT...; podman of the jobs, which its service answers for
-  CONTAINER_HOST=unix:///run/foundation-runner/podman.sock timeout 300 podman --remote "$@"
+  CONTAINER_HOST=unix:///run/foundation-runner/podman.sock timeout 800 podman --remote "$@"
 }
 
 start_service() {
@@ -216,12 +218,20 @@ start_service() {
     "on the VM: journalctl -u foundation-runner -n 30; or without: pulumi config set --path foundation:runner.isolation container"
 }
 
+# What setup actions keep for later jobs: emptied when a job ends, because one could leave something else there.
+create_tool_cache() {
+  engine volume exists act-toolcache ||
+    engine volume create --opt type=tmpfs --opt device=tmpfs --opt o=nosuid,nodev act-toolcache >/dev/null
+}
+
 # From Docker's store to the jobs', by its digest: a job needs no registry and no credential for it.
 store_image() { # IMAGE STORED_AS
   local loaded old
   if ! engine image exists "$2"; then
     loaded=$(docker save "$1" | engine load --quiet | sed -n 's/^Loaded image: //p' | tail -n 1)
     engine tag "$loaded" "$2"
+    # Its files are copied for the users of containers when the first one starts: now, and not in somebody's first job.
+    engine run --rm --network none "$2" true
   fi
   engine images --format '{{.Repository}}:{{.Tag}}' | grep '^localhost/foundation-job:' | while IFS= read -r old; do
     [ "$old" = "$2" ] || engine rmi --force "$old" >/dev/null
@@ -242,6 +252,7 @@ main() {
   configure_service "$memory" "$cpu" "$processes"
   configure_names "${@:7}"
   start_service
+  create_tool_cache
   store_image "$image" "$stored"
   echo ready
 }

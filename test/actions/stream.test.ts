@@ -23,9 +23,7 @@ test("the stream is text that git reads, byte for byte", () => {
   expect(actionsStream({ "say/action.yml": "name: säg\n" })).toBe(
     "commit refs/heads/say\ncommitter Foundation <foundation@noreply.invalid> 0 +0000\ndata 4\nsay\n\n" +
       "M 100644 inline action.yml\ndata 11\nname: säg\n\n\n" +
-      ["v1", "v2", "v3", "v4", "v5", "v6"]
-        .map((version) => `reset refs/heads/say@${version}\nfrom refs/heads/say\n\n`)
-        .join(""),
+      ["v4", "v5", "v6"].map((version) => `reset refs/heads/say@${version}\nfrom refs/heads/say\n\n`).join(""),
   );
 });
 
@@ -39,6 +37,6 @@ test("git makes of it one branch per action and version, and the same commits ev
     expect(git(["ls-tree", "--name-only", "cache"])).toBe("action.yml\nindex.js\n");
     return git(["for-each-ref"]);
   });
-  expect(commits[0]?.split("\n")).toHaveLength(5 * 7 + 1);
+  expect(commits[0]?.split("\n")).toHaveLength(5 * 4 + 1);
   expect(commits[0]).toBe(commits[1]);
 });

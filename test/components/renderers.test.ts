@@ -140,8 +140,10 @@ describe("runner", () => {
   });
 
   it("has this configuration, with jobs in rootless containers", async () => {
-    const jobImage = storedJobImage(`registry.example.org/job:1@sha256:0123456789abcdef${"0".repeat(48)}`);
-    await expect(runnerConfig({ ...settings, jobImage })).toMatchFileSnapshot("expected/runner-config.rootless.txt");
+    const image = storedJobImage(`registry.example.org/job:1@sha256:0123456789abcdef${"0".repeat(48)}`);
+    await expect(
+      runnerConfig({ ...settings, containers: { image, door: "172.30.13.254", sites: Object.values(SITES) } }),
+    ).toMatchFileSnapshot("expected/runner-config.rootless.txt");
   });
 
   // The pair is the example of the forge's documentation of `forgejo-cli actions register`.
