@@ -9,7 +9,7 @@ import type { VerifyContext } from "../../cli/verify/context.ts";
 import { loginToVault } from "../../cli/vault-client.ts";
 import { attemptsOf, type Attempts, type Issued } from "./consumer-access.ts";
 import { openVerifyContext } from "./context.ts";
-import { engine, files, onVm, readConfig, until, writeConfig } from "./rig.ts";
+import { engine, files, foundation, onVm, readConfig, until, writeConfig } from "./rig.ts";
 
 const HOOKS = "hooks.consumers.test";
 const before = readFileSync(files.config, "utf8");
@@ -134,6 +134,17 @@ test("each consumer gets what it was granted and nothing else", async () => {
 });
 
 test("a second up changes nothing", async () => expect(await deploy(consumers)).toEqual([]));
+
+test("the kit has what was issued where it is revealed, and nothing of it otherwise", async () => {
+  const { forge, vault } = await issuedTo("alpha");
+  const kit = async (...options: string[]) => {
+    const { code, stdout, stderr } = await foundation(["consumer", "kit", "alpha", ...options]);
+    expect(code, stderr).toBe(0);
+    return [forge.token, vault.secretId].map((secret) => stdout.includes(secret ?? "none"));
+  };
+  expect(await kit("--reveal", "--force")).toEqual([true, true]);
+  expect(await kit()).toEqual([false, false]);
+});
 
 test("a webhook calls once per push, signed", async () => {
   // A name that only the forge's container knows, until it is made anew.
