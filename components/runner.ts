@@ -1,18 +1,12 @@
 import * as pulumi from "@pulumi/pulumi";
 import { createHash } from "node:crypto";
 import type { PulledImage } from "./images.ts";
+import { jobContainers, SOCKET_DIRECTORY, type JobLimits } from "./job-containers.ts";
 import { runnerConfig, storedJobImage } from "./runner-config.ts";
 import { deliverFiles } from "./secret-files.ts";
 import { service } from "./service.ts";
 import { jobsDoor } from "./topology.ts";
 import { script, type Vm } from "./vm.ts";
-
-interface JobLimits {
-  readonly memoryMiB: number;
-  readonly cpus: number;
-  readonly processes: number;
-  readonly diskMiB: number;
-}
 
 interface RunnerArgs {
   readonly vm: Vm;
@@ -41,47 +35,17 @@ export class Runner extends pulumi.ComponentResource {
   constructor(name: string, args: RunnerArgs, opts?: pulumi.ComponentResourceOptions) {
     super("foundation:index:Runner", name, {}, opts);
     const parent = { parent: this };
-    const { vm, limits, jobImage, sites } = args;
+    const { vm, limits, jobImage } = args;
     const secret = pulumi.output(args.credentials["runner-secret"]).apply(runnerSecret);
-    const registration = script(
-      `${name}-registration`,
-      vm,
-      {
-        script: "forgejo-runner",
-        // Whoever has a workflow run in the runner's own container has the runner: then only for those who deploy it.
-        args: jobImage ? [] : [args.forge.organisation],
-        stdin: pulumi.interpolate`${secret}\n`,
-        timeoutSeconds: 60,
-      },
-      parent,
-    );
+    const registered = registration(name, args, secret, parent);
     commonActions(name, args, parent);
-    const isolation = jobImage ? [jobContainers(name, args, jobImage, parent)] : [];
-    const containers = jobImage && {
-      image: storedJobImage(jobImage.reference),
-      door: jobsDoor(vm.subnetPrefix),
-      sites: Object.values(sites),
-    };
-    const files = deliverFiles(
-      name,
-      vm,
-      {
-        owner: USER,
-        files: {
-          "ca.crt": args.caCertificate,
-          "config.yml": secret.apply((value) =>
-            runnerConfig({ forgeUrl: `https://${sites.git}`, uuid: runnerUuid(value), containers }),
-          ),
-          token: secret,
-        },
-      },
-      parent,
-    );
+    const isolation = jobImage ? [jobContainers(name, { ...args, job: limits.job, image: jobImage }, parent)] : [];
+    const files = deliverFiles(name, vm, { owner: USER, files: runnerFiles(args, secret) }, parent);
     service(
       name,
       vm,
       { ...SERVICE, image: args.image, files, ...(jobImage ? besideJobs(limits) : withJobs(limits)) },
-      { ...parent, dependsOn: [registration, ...isolation] },
+      { ...parent, dependsOn: [registered, ...isolation] },
     );
     this.registerOutputs({});
   }
@@ -89,7 +53,6 @@ export class Runner extends pulumi.ComponentResource {
 
 /** A user of its own: what it may start is counted by user, and the socket of the jobs' containers is its group's. */
 const USER = "10013:10013";
-const SOCKET_DIRECTORY = "/run/foundation-runner";
 
 /** What is the same in every foundation. */
 const SERVICE = {
@@ -105,6 +68,10 @@ const SERVICE = {
 } as const;
 
 const CERTIFICATE = { SSL_CERT_FILE: "/etc/foundation/ca.crt" };
+
+interface Parent {
+  readonly parent: pulumi.Resource;
+}
 
 /** The runner that only asks for containers: nothing of a job is in it but what the job's actions are read from. */
 const besideJobs = ({ memoryMiB }: RunnerArgs["limits"]) => ({
@@ -124,8 +91,36 @@ const withJobs = ({ memoryMiB, job }: RunnerArgs["limits"]) => ({
   environment: CERTIFICATE,
 });
 
+/** The forge knows the runner by its secret: it needs nobody to paste a token, also not after a rebuild. */
+function registration(name: string, args: RunnerArgs, secret: pulumi.Output<string>, parent: Parent) {
+  return script(
+    `${name}-registration`,
+    args.vm,
+    {
+      script: "forgejo-runner",
+      // Whoever has a workflow run in the runner's own container has the runner: then only for those who deploy it.
+      args: args.jobImage ? [] : [args.forge.organisation],
+      stdin: pulumi.interpolate`${secret}\n`,
+      timeoutSeconds: 60,
+    },
+    parent,
+  );
+}
+
+/** What the runner reads, by name below /etc/foundation. */
+function runnerFiles({ vm, jobImage, sites, caCertificate }: RunnerArgs, secret: pulumi.Output<string>) {
+  const containers = jobImage && {
+    image: storedJobImage(jobImage.reference),
+    door: jobsDoor(vm.subnetPrefix),
+    sites: Object.values(sites),
+  };
+  const forgeUrl = `https://${sites.git}`;
+  const config = secret.apply((value) => runnerConfig({ forgeUrl, uuid: runnerUuid(value), containers }));
+  return { "ca.crt": caCertificate, "config.yml": config, token: secret };
+}
+
 /** The actions that workflows name without a host, in the forge itself: jobs need nobody else's. */
-function commonActions(name: string, args: RunnerArgs, parent: { parent: pulumi.Resource }): void {
+function commonActions(name: string, args: RunnerArgs, parent: Parent): void {
   const password = args.credentials["forgejo-admin-password"];
   script(
     `${name}-actions`,
@@ -137,31 +132,6 @@ function commonActions(name: string, args: RunnerArgs, parent: { parent: pulumi.
       timeoutSeconds: 120,
     },
     parent,
-  );
-}
-
-/** Rootless containers for jobs: user, disk, limits, firewall, socket, and the image of jobs in their store. */
-function jobContainers(name: string, args: RunnerArgs, image: PulledImage, { parent }: { parent: pulumi.Resource }) {
-  const { vm, sites } = args;
-  const { job } = args.limits;
-  const limits = [job.memoryMiB, Math.round(job.cpus * 100), job.processes, job.diskMiB].map(String);
-  return script(
-    `${name}-isolation`,
-    vm,
-    {
-      script: "runner-rootless",
-      args: [
-        ...limits,
-        image.reference,
-        storedJobImage(image.reference),
-        jobsDoor(vm.subnetPrefix),
-        ...Object.values(sites),
-      ],
-      // Public; but no other input of a script is, and one that is forgotten to be secret is not to stand out less.
-      stdin: pulumi.secret(args.caCertificate),
-      timeoutSeconds: 900,
-    },
-    { parent, dependsOn: [image.resource], customTimeouts: { create: "20m", update: "20m" } },
   );
 }
 
