@@ -1,7 +1,7 @@
 import type { AppRoleCredentials } from "../keys/derive.ts";
 import type { SshTarget } from "../ssh-target.ts";
 import { bootstrap, PULUMI_ROLE, repairRole } from "./bootstrap.ts";
-import { layGroundwork, missingGroundwork, type Readers } from "./groundwork.ts";
+import { layGroundwork, missingGroundwork, type Wanted } from "./groundwork.ts";
 import { commit, initialise, needsInitialisation } from "./initialise.ts";
 import { restoreSeed, type Seed, wantedSeed } from "./seed.ts";
 import type { Epoch } from "./share-file.ts";
@@ -9,12 +9,10 @@ import { type Tools, type Unsealed, unsealVault } from "./unseal.ts";
 import { waitForVault } from "./waiting.ts";
 
 /** What {@link ensure} is to bring about, beyond a Vault that is open. */
-export interface EnsureArgs {
+export interface EnsureArgs extends Wanted {
   readonly target: SshTarget;
   /** of the AppRole `pulumi` */
   readonly credentials: AppRoleCredentials;
-  /** AppRoles that need a secret id; their policies are the Pulumi program's */
-  readonly readers: Readers;
   /** what a rebuild has brought for an empty Vault */
   readonly seed: Seed;
   /** gives up the keys in the file, and what a rebuild has brought, where Vault is empty */
@@ -46,7 +44,7 @@ export async function ensure(tools: Tools, args: EnsureArgs): Promise<EnsureResu
   const bootstrapped = (await bootstrap(tools, args.credentials)) ? ["bootstrapped"] : [];
   const isRepaired = args.repairRole === true && (await repairRole(tools, args.credentials));
   const repaired = isRepaired ? [`repaired the AppRole ${PULUMI_ROLE}`] : [];
-  const made = await layGroundwork(tools, args.credentials, args.readers);
+  const made = await layGroundwork(tools, args.credentials, args);
   const groundwork = made.map((name) => `${name} made`);
   return { ...opened, actions: [...restored, ...opened.actions, ...bootstrapped, ...repaired, ...groundwork] };
 }
@@ -80,7 +78,7 @@ export async function initialiseAndOpen(
  */
 export async function planEnsure(
   tools: Tools,
-  { credentials, readers, seed, newEpoch, repairRole: isRepair = false }: Omit<EnsureArgs, "target">,
+  { credentials, seed, newEpoch, repairRole: isRepair = false, ...wanted }: Omit<EnsureArgs, "target">,
 ): Promise<string[]> {
   await tools.store.load();
   const manifest = newEpoch ? undefined : await wantedSeed(tools, seed);
@@ -91,7 +89,7 @@ export async function planEnsure(
   // Without the AppRole nobody can look.
   if (isRepair) return [...plan, `write the AppRole ${PULUMI_ROLE} again if it is lost`];
   if (plan.includes("unseal")) return plan;
-  const missing = await missingGroundwork(tools, credentials, readers);
+  const missing = await missingGroundwork(tools, credentials, wanted);
   return [...plan, ...missing.map((name) => `make the ${name}`)];
 }
 
