@@ -84,6 +84,8 @@ pulumi:providers:docker vm
   vault:generic/endpoint:Endpoint approle-operator
   vault:generic/endpoint:Endpoint approle-postgres
   vault:generic/endpoint:Endpoint approle-rustfs
+  vault:generic/endpoint:Endpoint job-login
+  vault:generic/endpoint:Endpoint job-role-ci
   vault:index/policy:Policy policy-backup
   vault:index/policy:Policy policy-ci
   vault:index/policy:Policy policy-forgejo
