@@ -14,9 +14,13 @@ function mask(value) {
 
 /** PATH KEY | NAME */
 function wantedSecrets() {
-  const lines = input("secrets").split("\n").map((line) => line.trim()).filter(Boolean);
+  const lines = input("secrets")
+    .split("\n")
+    .map((line) => line.trim())
+    .filter(Boolean);
   return lines.map((line) => {
-    const [, path, key, name] = /^((?!\.)[\w.-]+(?:\/(?!\.)[\w.-]+)*)\s+([\w.-]+)\s*\|\s*([A-Za-z_]\w*)$/.exec(line) ?? [];
+    const [, path, key, name] =
+      /^((?!\.)[\w.-]+(?:\/(?!\.)[\w.-]+)*)\s+([\w.-]+)\s*\|\s*([A-Za-z_]\w*)$/.exec(line) ?? [];
     if (name === undefined) throw new Error(`not PATH KEY | NAME: ${line}`);
     // What these say decides what later steps do before they have begun.
     if (/^(PATH|HOME|NODE_OPTIONS|BASH_ENV|LD_\w+|GITHUB_\w+|RUNNER_\w+|ACTIONS_\w+)$/i.test(name))

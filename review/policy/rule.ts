@@ -46,7 +46,9 @@ export function rolesOf(run: Recording, login: "approle" | "actions"): Role[] {
   return ofType(run, ENDPOINT).flatMap((resource) => {
     const { path, dataJson } = resource.inputs;
     const [, of, name] = /^auth\/([\w-]+)\/role\/([\w-]+)$/.exec(String(path)) ?? [];
-    return of !== login || name === undefined ? [] : [{ name, content: JSON.parse(String(dataJson)) as Role["content"], resource }];
+    return of !== login || name === undefined
+      ? []
+      : [{ name, content: JSON.parse(String(dataJson)) as Role["content"], resource }];
   });
 }
 

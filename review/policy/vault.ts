@@ -54,12 +54,16 @@ export const vaultRules: Rule[] = [
       return signedByOthers(config.inputs).map((what) => `${label(config)}: ${what}`);
     },
   },
-  each("vault: what is written by path is a role or who signs for jobs, and is not read back", [ENDPOINT], (resource) => [
-    ...unlike(resource.inputs, { disableRead: true }),
-    ...(/^auth\/((approle|actions)\/role\/[\w-]+|actions\/config)$/.test(String(resource.inputs.path))
-      ? []
-      : [`path ${show(resource.inputs.path)}`]),
-  ]),
+  each(
+    "vault: what is written by path is a role or who signs for jobs, and is not read back",
+    [ENDPOINT],
+    (resource) => [
+      ...unlike(resource.inputs, { disableRead: true }),
+      ...(/^auth\/((approle|actions)\/role\/[\w-]+|actions\/config)$/.test(String(resource.inputs.path))
+        ? []
+        : [`path ${show(resource.inputs.path)}`]),
+    ],
+  ),
   {
     name: "vault: every AppRole but those of jobs is one that the helper gives a secret id",
     check: (run) => {
@@ -95,10 +99,11 @@ function allowedBy(policy: string, path: string): string[] | undefined {
 }
 
 function signedByOthers({ dataJson, disableDelete }: Record<string, unknown>): string[] {
-  const { bound_issuer: issuer, jwt_supported_algs: algorithms, ...keys } = JSON.parse(String(dataJson)) as Record<
-    string,
-    unknown
-  >;
+  const {
+    bound_issuer: issuer,
+    jwt_supported_algs: algorithms,
+    ...keys
+  } = JSON.parse(String(dataJson)) as Record<string, unknown>;
   const { jwt_validation_pubkeys: known, ...asked } = keys;
   return [
     ...(/^https:\/\/[\w.-]+\/api\/actions$/.test(String(issuer)) ? [] : [`bound_issuer ${show(issuer)}`]),

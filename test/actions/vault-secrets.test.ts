@@ -1,5 +1,5 @@
 import { execFile } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,8 +8,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it } from "vitest";
 
 // As a runner starts it. test/e2e/vault-job-login.test.ts has it log in to a real Vault.
 
-const ACTION = join(import.meta.dirname, "../../actions/vault-secrets/index.js");
 const directory = mkdtempSync(join(tmpdir(), "vault-secrets-"));
+// In a repository of its own, as jobs have it.
+const ACTION = join(directory, "index.js");
+cpSync(join(import.meta.dirname, "../../actions/vault-secrets/index.js"), ACTION);
 const VARIABLES = join(directory, "env");
 
 let server: Server;
@@ -47,7 +49,10 @@ const STANDARD: Readonly<Record<string, [number, object]>> = {
   "POST /v1/auth/actions/login": [200, { auth: { client_token: "hvs.job" } }],
   "POST /v1/auth/approle/login": [200, { auth: { client_token: "hvs.fallback" } }],
   "POST /v1/auth/token/revoke-self": [204, {}],
-  "GET /v1/foundation/data/consumers/team/app": [200, { data: { data: { password: "p%wd", key: "line 1\nline 2\n" } } }],
+  "GET /v1/foundation/data/consumers/team/app": [
+    200,
+    { data: { data: { password: "p%wd", key: "line 1\nline 2\n" } } },
+  ],
 };
 
 /** One run of the action. @param changes of its environment */
@@ -159,7 +164,12 @@ describe("nothing is handed on, and the token given back,", () => {
     [
       "where a secret may not be read",
       "consumers/other/app password | PASSWORD",
-      { "GET /v1/foundation/data/consumers/other/app": [403, { errors: ["1 error occurred:\n\t* permission denied\n\n"] }] },
+      {
+        "GET /v1/foundation/data/consumers/other/app": [
+          403,
+          { errors: ["1 error occurred:\n\t* permission denied\n\n"] },
+        ],
+      },
       "URL/v1/foundation/data/consumers/other/app: 1 error occurred: * permission denied (HTTP 403)",
     ],
     ["where there is none", "consumers/team/none x | X", {}, "URL/v1/foundation/data/consumers/team/none: HTTP 404"],

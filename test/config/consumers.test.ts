@@ -210,13 +210,11 @@ describe("jobs", () => {
       ],
     ),
     // Whoever opens a pull request decides what such a job does.
-    ...["pull_request", "pull_request_target", "workflow_call", "issue_comment", "Push"].map(
-      (event): Refusal => [
-        [team({ ci: { events: ["push", event] } })],
-        `consumers[0].ci.events[1]: ${EVENT}: ${event}`,
-        set("[0].ci.events[1]", "push"),
-      ],
-    ),
+    ...["pull_request", "pull_request_target", "workflow_call", "issue_comment", "Push"].map((event): Refusal => [
+      [team({ ci: { events: ["push", event] } })],
+      `consumers[0].ci.events[1]: ${EVENT}: ${event}`,
+      set("[0].ci.events[1]", "push"),
+    ]),
     [[team({ ci: { refs: [] } })], "consumers[0].ci.refs: is empty: []", set("[0].ci.refs[0]", "refs/heads/main")],
     [[team({ ci: { events: [] } })], "consumers[0].ci.events: is empty: []", set("[0].ci.events[0]", "push")],
     [[team({ ci: "main" })], "consumers[0].ci: is not an object: main", set("[0].ci.refs[0]", "refs/heads/main")],

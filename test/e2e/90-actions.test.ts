@@ -160,11 +160,14 @@ describe("secrets of Vault in a job, by the fallback", () => {
     expect(logs(run)).toContain("fallback: an AppRole's secret id, because the forge does not vouch for this job");
   });
 
-  test.each(["consumers/builds/vault", "consumers/strangers/forge", "forgejo/admin", "ci/deploy"])("are not those of %s", async (path) => {
-    const run = await forge.run("builds/app", readsSecret(path, "token", 'echo SAYS "$READ"'));
-    expect([run.conclusion, said(run)], logs(run)).toEqual(["failure", []]);
-    expect(errors(run).join("; "), logs(run)).toMatch(/permission denied.* \(HTTP 403\)$/);
-  });
+  test.each(["consumers/builds/vault", "consumers/strangers/forge", "forgejo/admin", "ci/deploy"])(
+    "are not those of %s",
+    async (path) => {
+      const run = await forge.run("builds/app", readsSecret(path, "token", 'echo SAYS "$READ"'));
+      expect([run.conclusion, said(run)], logs(run)).toEqual(["failure", []]);
+      expect(errors(run).join("; "), logs(run)).toMatch(/permission denied.* \(HTTP 403\)$/);
+    },
+  );
 
   test("are not there for another organisation's job, which is told why", async () => {
     const repository = await forge.create(`${id}-no-secret`);

@@ -286,8 +286,8 @@ describe("a change of one consumer leaves the others alone", () => {
       "Command consumer-cluster-token: create",
       "Command vault-ensure: create",
       // Under their own names, with the other policy.
-      "Endpoint approle-jobs-cluster: dataJson",
-      "Endpoint job-role-cluster: dataJson",
+      "Endpoint approle-jobs-cluster: dataJson, option dependencies, option propertyDependencies",
+      "Endpoint job-role-cluster: dataJson, option dependencies, option propertyDependencies",
       "RandomPassword consumer-cluster-database: keepers",
       "RandomPassword consumer-cluster-s3: keepers",
       "RandomPassword consumer-cluster-webhook: keepers",

@@ -18,7 +18,11 @@ const fakeHttp =
     const request = `${method} ${url.replace(/ci-login-[0-9a-f]{8}/, "NAME")}`;
     sent.push({ request, body, credential: headers["x-vault-token"] ?? headers.authorization });
     const [status, answer] = ANSWERS[request] ?? [404, {}];
-    return Promise.resolve({ status: answers[request] ?? status, headers: {}, body: Buffer.from(JSON.stringify(answer)) });
+    return Promise.resolve({
+      status: answers[request] ?? status,
+      headers: {},
+      body: Buffer.from(JSON.stringify(answer)),
+    });
   };
 
 const VAULT = "https://vault.example.org/v1";

@@ -119,10 +119,7 @@ export const vaultBreakages: Breakages = {
       'Endpoint job-login: algorithms ["RS256"] is not ["EdDSA"]',
       "Endpoint job-login: jwks_url is set",
     ],
-    [
-      (g) => editRole(g, { jwt_validation_pubkeys: [] }, "job-login"),
-      "Endpoint job-login: not one key",
-    ],
+    [(g) => editRole(g, { jwt_validation_pubkeys: [] }, "job-login"), "Endpoint job-login: not one key"],
   ],
   "vault: what is written by path is a role or who signs for jobs, and is not read back": [
     [
