@@ -262,7 +262,8 @@ describe.skipIf(archive === undefined)("jobs at a real Vault", () => {
       expect([path, await reads(as, path)]).toEqual([path, path === "consumers/ci-team/app"]);
     // Vault clears what has ended once a minute.
     const end = Date.now() + 70_000;
-    while ((await login()).status === 200 && Date.now() < end) await new Promise((resolve) => setTimeout(resolve, 1000));
+    while ((await login()).status === 200 && Date.now() < end)
+      await new Promise((resolve) => setTimeout(resolve, 1000));
     expect((await login()).status).toBe(400);
   });
 
