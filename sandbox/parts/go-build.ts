@@ -17,8 +17,8 @@ interface Compilation {
   readonly toolchain: GoToolchain;
 }
 
-// The Go compiler uses every core by itself.
-const compilers = new Slots(1);
+// The Go compiler uses every core while it compiles and one while it fetches and links: a second one fills the gaps.
+const compilers = new Slots(2);
 
 /** `go build` of one program. The linker leaves out symbols that only a debugger needs. */
 export function goBuildArgv(output: GoOutput, directory: string): string[] {
