@@ -100,11 +100,7 @@ export async function planEnsure(
   if (plan.includes("unseal")) return plan;
   const missing = await missingGroundwork(tools, credentials, readers);
   const former = removeConsumers === true ? await findFormerConsumers(tools, credentials, readers) : [];
-  return [
-    ...plan,
-    ...missing.map((name) => `make the ${name}`),
-    ...former.map((name) => `take the AppRole ${name}`),
-  ];
+  return [...plan, ...missing.map((name) => `make the ${name}`), ...former.map((name) => `take the AppRole ${name}`)];
 }
 
 /** As {@link planEnsure}, for {@link initialiseAndOpen}. */
