@@ -60,13 +60,14 @@ const packages = (): string => `https://${context.sites.git}/api/packages/platfo
 async function uploadPackages(): Promise<void> {
   const from = realpathSync(join(paths.project, "node_modules"));
   const installed = JSON.parse(readFileSync(join(from, ".package-lock.json"), "utf8")) as {
-    packages: Record<string, { dev?: boolean }>;
+    packages: Record<string, { dev?: boolean; devOptional?: boolean }>;
   };
-  const needed = Object.entries(installed.packages).flatMap(([path, { dev }]) =>
-    dev === true || path.includes("/node_modules/") ? [] : [path.replace("node_modules/", "")],
+  const needed = Object.entries(installed.packages).flatMap(([path, { dev, devOptional }]) =>
+    (dev ?? devOptional) === true || path.includes("/node_modules/") ? [] : [path.replace("node_modules/", "")],
   );
   const file = join(directory, "node_modules.tar.gz");
-  const smaller = ["--use-compress-program=gzip -1", "--exclude=*.d.ts", "--exclude=*.map"];
+  const unused = ["*.d.ts", "*.map", "build/esm", "build/esnext", "node-linux-*/include", "node-linux-*/share"];
+  const smaller = ["--use-compress-program=gzip -1", ...unused.map((pattern) => `--exclude=${pattern}`)];
   await must(["tar", "--create", ...smaller, "-C", from, "-f", file, ".bin", ".package-lock.json", ...needed]);
   const request = { headers: { authorization: `token ${token}` }, body: readFileSync(file), timeoutSeconds: 300 };
   expect((await context.http("PUT", packages(), request)).status).toBe(201);
