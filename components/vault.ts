@@ -108,7 +108,8 @@ export class VaultReady extends pulumi.ComponentResource {
         // None of these is secret; the helper finds the passphrase where Pulumi does.
         create:
           `node unseal-helper/main.ts ensure --stack '${args.stack}' --keys '${args.keyDirectory}'` +
-          ` --host '${user}@${address}:${String(port)}' --host-key '${hostKey}' --readers ${args.readers.join(",")}`,
+          ` --host '${user}@${address}:${String(port)}' --host-key '${hostKey}'` +
+          ` --remove-consumers --readers ${args.readers.join(",")}`,
         // A replaced container comes up sealed, and what follows needs it unsealed.
         triggers: [args.container.id],
         logging: "none",

@@ -92,6 +92,18 @@ describe("the program", { timeout: 60_000 }, () => {
     expect(JSON.parse(second.stdout)).toMatchObject({ actions: [], version: "0.0.0" });
     const third = await helper("ensure --json --readers ci,backup");
     expect(JSON.parse(third.stdout)).toMatchObject({ actions: ["secret id of ci made", "secret id of backup made"] });
+    expect(JSON.parse((await helper("ensure --json --readers consumer-x --remove-consumers")).stdout)).toMatchObject({
+      actions: ["secret id of consumer-x made"],
+    });
+    expect((await helper("ensure --readers ci --remove-consumers --dry-run")).stdout).toBe(
+      "would take the AppRole consumer-x\n",
+    );
+    expect((await helper("ensure --readers ci --remove-consumers")).stdout).toMatch(/: AppRole consumer-x taken \(/);
+    expect(await helper("ensure --remove-consumers")).toEqual({
+      code: EXIT.usage,
+      stdout: "",
+      stderr: "error: --remove-consumers needs --readers\nhint: --readers operator,backup\n",
+    });
     expect(await helper("ensure --readers ci,Ops")).toEqual({
       code: EXIT.usage,
       stdout: "",
