@@ -52,8 +52,11 @@ export interface StoredObject {
 /** An S3 server. */
 export interface ObjectStore {
   list(bucket: string): AsyncIterable<StoredObject>;
-  /** @returns false where the object is gone */
-  download(bucket: string, key: string, path: string): Promise<boolean>;
+  /**
+   * @param bytes what a listing has said of its size
+   * @returns false where the object is gone
+   */
+  download(bucket: string, key: string, path: string, bytes?: number): Promise<boolean>;
   put(bucket: string, key: string, text: string): Promise<void>;
 }
 

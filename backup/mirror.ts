@@ -33,7 +33,8 @@ export async function mirrorBucket(job: Job, bucket: string): Promise<MirroredBu
   const directory = layout.mirror(bucket);
   const skipped: string[] = [];
   const overwritten: string[] = [];
-  const wanted: { object: StoredObject; path: string }[] = [];
+  const listed: { object: StoredObject; path: string }[] = [];
+  const current = new Set<StoredObject>();
   let [objects, bytes] = [0, 0];
   try {
     for await (const object of effects.objects.list(bucket)) {
@@ -41,8 +42,12 @@ export async function mirrorBucket(job: Job, bucket: string): Promise<MirroredBu
       objects += 1;
       bytes += object.bytes;
       if (path === undefined) skipped.push(object.key);
-      else if (!(await isCurrent(join(directory, path), object, index))) wanted.push({ object, path });
+      else listed.push({ object, path });
     }
+    await inParallel(listed, async ({ object, path }) => {
+      if (await isCurrent(join(directory, path), object, index)) current.add(object);
+    });
+    const wanted = listed.filter(({ object }) => !current.has(object));
     const totalBytes = wanted.reduce((sum, { object }) => sum + object.bytes, 0);
     const progress = new Progress(effects, `s3 ${bucket}`, totalBytes);
     await inParallel(wanted, async ({ object, path }) => {
@@ -90,14 +95,28 @@ async function fetchObject(
 ): Promise<"copied" | "gone" | "overwritten"> {
   const partial = join(layout.mirrors, `.${run}.${effects.newId()}.new`);
   try {
-    if (!(await effects.objects.download(bucket, object.key, partial))) return "gone";
+    if (!(await effects.objects.download(bucket, object.key, partial, object.bytes))) return "gone";
     const before = keep ? await measure(path).catch(() => undefined) : undefined;
-    if (before !== undefined && before.sha256 !== (await measure(partial)).sha256) return "overwritten";
+    if (before !== undefined && before.sha256 !== (await measure(partial)).sha256) {
+      await rm(partial);
+      return "overwritten";
+    }
+    await moveInto(partial, path);
+    return "copied";
+  } catch (error) {
+    await rm(partial, { force: true });
+    throw error;
+  }
+}
+
+/** Most directories are there already: asking first would cost as much as the renaming. */
+async function moveInto(partial: string, path: string): Promise<void> {
+  try {
+    await rename(partial, path);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ENOENT") throw error;
     await mkdir(dirname(path), { recursive: true });
     await rename(partial, path);
-    return "copied";
-  } finally {
-    await rm(partial, { force: true });
   }
 }
 

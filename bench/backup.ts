@@ -21,6 +21,8 @@ import { onVm } from "../test/e2e/rig.ts";
 import { clear, fill } from "./filling.ts";
 import { median, numberOf, seconds } from "./statistics.ts";
 
+// A run in which nothing has changed dumps every database and lists every bucket, which a plain restic does not: of that
+// one, what it uploads has a budget, and its time is told.
 const BUDGET = { ratio: 1.5, unchangedBytes: 3_000_000 };
 const PLAIN = "plain/";
 const EXCLUDES = "/tmp/bench-excludes";
@@ -129,13 +131,12 @@ const result = {
   unchangedRatio: median(unchanged.map(ratioOf)),
   unchangedBytes: Math.max(...unchanged.map(({ ours }) => ours.addedBytes)),
 };
-const isWithin =
-  Math.max(result.firstRatio, result.unchangedRatio) <= BUDGET.ratio && result.unchangedBytes < BUDGET.unchangedBytes;
+const isWithin = result.firstRatio <= BUDGET.ratio && result.unchangedBytes < BUDGET.unchangedBytes;
 if (values.json) console.log(JSON.stringify({ ...result, budget: BUDGET, isWithin, filling, rounds }, undefined, 2));
 else {
   console.log(describe(rounds));
   console.log(
-    `ratio: first ${result.firstRatio.toFixed(2)}, unchanged ${result.unchangedRatio.toFixed(2)} (budget ${String(BUDGET.ratio)}); ` +
+    `ratio: first ${result.firstRatio.toFixed(2)} (budget ${String(BUDGET.ratio)}), unchanged ${result.unchangedRatio.toFixed(2)}; ` +
       `an unchanged run uploads ${mb(result.unchangedBytes)} (budget ${mb(BUDGET.unchangedBytes)})`,
   );
 }

@@ -110,7 +110,7 @@ export class VaultReady extends pulumi.ComponentResource {
         create:
           `node unseal-helper/main.ts ensure --stack '${args.stack}' --keys '${args.keyDirectory}'` +
           ` --host '${user}@${address}:${String(port)}' --host-key '${hostKey}'` +
-          ` --job-login ${args.jobLogin} --readers ${args.readers.join(",")}`,
+          ` --job-login ${args.jobLogin} --remove-consumers --readers ${args.readers.join(",")}`,
         // A replaced container comes up sealed, and what follows needs it unsealed.
         triggers: [args.container.id],
         logging: "none",

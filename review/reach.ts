@@ -7,7 +7,7 @@ import { statements } from "./policy/vault.ts";
 import { filesOf } from "./properties.ts";
 import type { Recorded, Recording } from "./record.ts";
 
-/** That one thing reaches another. Things are `service:`, `consumer:`, `vault:`, `bucket:`, `port:`, or outside. */
+/** That one thing reaches another. Things are `service:`, `consumer:`, `vault:`, `bucket:`, `database:`, `port:`, or outside. */
 export interface Link {
   readonly from: string;
   readonly to: string;
@@ -28,7 +28,7 @@ export function links(evidence: Evidence, paths: readonly string[] = []): Link[]
     ...networks(evidence.recording),
     ...files(evidence),
     ...policies(evidence.recording, paths),
-    ...buckets(evidence),
+    ...stores(evidence),
   ];
 }
 
@@ -181,35 +181,74 @@ export function covers(pattern: string, path: string): boolean {
   return new RegExp(`^${literal.replaceAll("+", "[^/]+")}${pattern.endsWith("*") ? "" : "$"}`).test(path);
 }
 
-/** Whoever has a key with which a bucket was made has the bucket, and so has whoever may read that key in Vault. */
-function buckets({ recording, secrets }: Evidence): Link[] {
-  return commandsOf(recording).flatMap(({ command, stdin }) => {
+/** What a server's set-up lets somebody into who has the secrets that it was given. */
+interface Grant {
+  readonly to: readonly string[];
+  /** the secrets are in it */
+  readonly stdin: string;
+  /** said of who has them as a file */
+  readonly remark?: string;
+  /** said of a path in Vault that has them */
+  readonly inVault: string;
+  /** said of a consumer, before that path */
+  readonly issued?: string;
+}
+
+/**
+ * Whoever has the secret with which a bucket or a database was made has it, and so has whoever may read that secret in
+ * Vault. The owner of all buckets and the superuser have those of others too.
+ */
+function stores({ recording, secrets }: Evidence): Link[] {
+  return grants(recording).flatMap(({ to, stdin, remark = "", inVault, issued }) => {
     const keys = secrets.filter(({ forms }) => forms.some((form) => stdin.includes(form)));
-    const forms = keys.flatMap((key) => key.forms);
     const inFiles = keys.flatMap((key) =>
       whereIs(recording, key.forms).map(({ service, file }) => ({
         from: `service:${service}`,
-        how: `${key.name} in file ${file}`,
+        how: `${key.name} in file ${file}${remark}`,
       })),
     );
+    const forms = keys.flatMap((key) => key.forms);
     const holding = mirrored(recording).filter(({ values }) =>
       Object.values(values).some((value) => forms.includes(String(value))),
     );
-    const inVault = holding.flatMap(({ path }) => {
+    const held = holding.flatMap(({ path }) => {
       const [, consumer] = /^[^/]+\/consumers\/([^/]+)\//.exec(path) ?? [];
-      const own = consumer === undefined ? [] : [{ from: `consumer:${consumer}`, how: `its keys are in ${path}` }];
-      return [{ from: `vault:${path}`, how: "holds its keys" }, ...own];
+      const own = consumer && issued ? [{ from: `consumer:${consumer}`, how: `${issued} ${path}` }] : [];
+      return [{ from: `vault:${path}`, how: inVault }, ...own];
     });
-    return bucketsIn(command).flatMap((bucket) =>
-      [...inFiles, ...inVault].map((link) => ({ ...link, to: `bucket:${bucket}` })),
-    );
+    return to.flatMap((thing) => [...inFiles, ...held].map((link) => ({ ...link, to: thing })));
   });
 }
 
-/** Buckets that a command makes: `s3-bucket NAME …`, `s3-consumer USER NAME[:QUOTA] …`. */
-function bucketsIn(command: string): string[] {
-  const [, script, words = ""] = /\/(s3-bucket|s3-consumer) (.*)$/.exec(command) ?? [];
-  const [first = "", ...rest] = words.split(" ");
-  if (script === "s3-bucket") return [first];
-  return script === undefined ? [] : rest.map((word) => word.split(":", 1)[0] ?? word);
+const KEYS = { inVault: "holds its keys", issued: "its keys are in" };
+const ROLE_PASSWORD = { inVault: "holds its password", issued: "its password is in" };
+const SUPERUSER = { inVault: "holds the superuser's password" };
+const READER = { inVault: "holds a password that reads it", remark: ", which reads it" };
+
+const SETS_UP = /\/(s3-bucket|s3-consumer|postgres-database|postgres-reader|postgres-superuser)(?: (.*))?$/;
+
+/** `s3-bucket NAME …`, `s3-consumer USER NAME[:QUOTA]…`, `postgres-database NAME …`, `postgres-reader ROLE NAME…`. */
+function grants(run: Recording): Grant[] {
+  const commands = commandsOf(run).map(({ command, stdin }) => {
+    const [, script = "", words = ""] = SETS_UP.exec(command) ?? [];
+    return { script, words: words.split(" "), stdin };
+  });
+  const by = (wanted: string) => commands.filter(({ script }) => script === wanted);
+  const databases = by("postgres-database").map(({ words: [name = ""], stdin }) => ({ name, stdin }));
+  const bucket = (word = ""): string => `bucket:${word.split(":", 1)[0] ?? ""}`;
+  const database = (name: string): string => `database:${name}`;
+  return [
+    ...by("s3-bucket").map(({ words: [name], stdin }) => ({ ...KEYS, to: [bucket(name)], stdin })),
+    ...by("s3-consumer").map(({ words: [, ...names], stdin }) => ({ ...KEYS, to: names.map(bucket), stdin })),
+    ...databases.map(({ name, stdin }) => ({ ...ROLE_PASSWORD, to: [database(name)], stdin })),
+    ...by("postgres-reader").flatMap(({ words: [role, ...names] }) => {
+      const to = names.filter((name) => name !== role).map(database);
+      return databases.filter(({ name }) => name === role).map(({ stdin }) => ({ ...READER, to, stdin }));
+    }),
+    ...by("postgres-superuser").map(({ stdin }) => ({
+      ...SUPERUSER,
+      to: databases.map(({ name }) => database(name)),
+      stdin,
+    })),
+  ];
 }

@@ -14,12 +14,12 @@ export interface Reached {
   readonly how: readonly string[];
 }
 
-const KINDS = ["bucket", "consumer", "port", "service", "vault"];
+const KINDS = ["bucket", "consumer", "database", "port", "service", "vault"];
 
 /**
  * Looks a thing up in both directions.
  *
- * @param subject `vault:foundation/x`, `bucket:NAME`, `port:N`, `service:NAME`, `consumer:NAME`
+ * @param subject `vault:foundation/x`, `bucket:NAME`, `database:NAME`, `port:N`, `service:NAME`, `consumer:NAME`
  * @throws UserError (usage) where there is no such thing
  */
 export function lookUp(evidence: Evidence, subject: string): Answer {

@@ -1,6 +1,7 @@
 import type { AppRoleCredentials } from "../keys/derive.ts";
 import type { SshTarget } from "../ssh-target.ts";
 import { bootstrap, PULUMI_ROLE, repairRole } from "./bootstrap.ts";
+import { findFormerConsumers, removeFormerConsumers } from "./former-consumers.ts";
 import { layGroundwork, missingGroundwork, type Wanted } from "./groundwork.ts";
 import { commit, initialise, needsInitialisation } from "./initialise.ts";
 import { restoreSeed, type Seed, wantedSeed } from "./seed.ts";
@@ -13,6 +14,8 @@ export interface EnsureArgs extends Wanted {
   readonly target: SshTarget;
   /** of the AppRole `pulumi` */
   readonly credentials: AppRoleCredentials;
+  /** whether consumers that are none of the readers lose their AppRoles */
+  readonly removeConsumers?: boolean;
   /** what a rebuild has brought for an empty Vault */
   readonly seed: Seed;
   /** gives up the keys in the file, and what a rebuild has brought, where Vault is empty */
@@ -46,7 +49,11 @@ export async function ensure(tools: Tools, args: EnsureArgs): Promise<EnsureResu
   const repaired = isRepaired ? [`repaired the AppRole ${PULUMI_ROLE}`] : [];
   const made = await layGroundwork(tools, args.credentials, args);
   const groundwork = made.map((name) => `${name} made`);
-  return { ...opened, actions: [...restored, ...opened.actions, ...bootstrapped, ...repaired, ...groundwork] };
+  const former =
+    args.removeConsumers === true ? await removeFormerConsumers(tools, args.credentials, args.readers) : [];
+  const taken = former.map((name) => `AppRole ${name} taken`);
+  const before = [...restored, ...opened.actions, ...bootstrapped, ...repaired];
+  return { ...opened, actions: [...before, ...groundwork, ...taken] };
 }
 
 /** The part of {@link ensure} that writes nothing into Vault: the root token stays sealed in the file. */
@@ -78,7 +85,7 @@ export async function initialiseAndOpen(
  */
 export async function planEnsure(
   tools: Tools,
-  { credentials, seed, newEpoch, repairRole: isRepair = false, ...wanted }: Omit<EnsureArgs, "target">,
+  { credentials, removeConsumers, seed, newEpoch, repairRole: isRepair = false, ...wanted }: Omit<EnsureArgs, "target">,
 ): Promise<string[]> {
   await tools.store.load();
   const manifest = newEpoch ? undefined : await wantedSeed(tools, seed);
@@ -90,7 +97,8 @@ export async function planEnsure(
   if (isRepair) return [...plan, `write the AppRole ${PULUMI_ROLE} again if it is lost`];
   if (plan.includes("unseal")) return plan;
   const missing = await missingGroundwork(tools, credentials, wanted);
-  return [...plan, ...missing.map((name) => `make the ${name}`)];
+  const former = removeConsumers === true ? await findFormerConsumers(tools, credentials, wanted.readers) : [];
+  return [...plan, ...missing.map((name) => `make the ${name}`), ...former.map((name) => `take the AppRole ${name}`)];
 }
 
 /** As {@link planEnsure}, for {@link initialiseAndOpen}. */

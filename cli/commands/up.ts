@@ -8,8 +8,7 @@ import { exitCodeOf, formatFinding } from "../preflight/findings.ts";
 import { preflight } from "../preflight/preflight.ts";
 import { requestOf } from "../preflight/request.ts";
 import { readClone, type Clone, type NoClone } from "../repository/clone.ts";
-import { withOwnForge } from "../repository/own-forge.ts";
-import { bringUpToDate } from "../repository/repository.ts";
+import { keepDeployed } from "../repository/keep.ts";
 import { offsiteWarning } from "../../offsite-warning.ts";
 import type { Shell } from "../shell.ts";
 import { addStackOptions, openStack, stackFilePath, type OpenStack } from "../stack.ts";
@@ -144,13 +143,8 @@ async function publish(
   clone: Clone | NoClone,
   { remote }: UpOptions,
 ): Promise<boolean> {
-  if ("reason" in clone) {
-    shell.notice(`repository: not kept in the forge: ${clone.reason}`);
-    return true;
-  }
-  const request = { stack: stack.name, clone, time: new Date(), withRemote: remote };
   try {
-    await withOwnForge(shell, stack, undefined, (forge) => bringUpToDate(shell, forge, request));
+    await keepDeployed(shell, stack, clone, remote);
     return true;
   } catch (error) {
     return warn(shell, error);

@@ -3,12 +3,14 @@ import { EXIT } from "../../errors.ts";
 import type { Shell } from "../shell.ts";
 import { addStackOptions, openStack, type StackOptions } from "../stack.ts";
 import { collectContext } from "../verify/context.ts";
-import { formatProgress, formatTable } from "../verify/report.ts";
+import { formatProgress, formatTable, isolationOf } from "../verify/report.ts";
 import { CHECKS, chooseChecks, runChecks } from "../verify/verify.ts";
 
 const HELP = `
 CHECKS
 ${CHECKS.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`).join("\n")}
+
+Below them: how jobs of Actions are kept from the VM, runner: rootless, container or off.
 
 Each check cleans up after itself. git-lfs, docker and npm are used where they are installed; for docker, its engine must
 trust the CA: /etc/docker/certs.d/<git site>/ca.crt.
@@ -35,14 +37,15 @@ export function verifyCommand(shell: Shell): Command {
     .addHelpText("after", HELP)
     .action(async (names: string[], options: VerifyOptions) => {
       const checks = chooseChecks(names);
-      const context = await collectContext(shell, await openStack(shell, options), options.ca);
+      const stack = await openStack(shell, options);
+      const context = await collectContext(shell, stack, options.ca);
       const results = await runChecks(checks, context, (result) => {
         shell.notice(formatProgress(result));
       });
       const failed = results.filter((result) => result.outcome === "failed").length;
-      shell.print(
-        options.json ? JSON.stringify({ results, failed }, undefined, 2) : formatTable(results, shell.columns),
-      );
+      const runner = isolationOf(stack.config);
+      const json = (): string => JSON.stringify({ results, failed, runner }, undefined, 2);
+      shell.print(options.json ? json() : formatTable(results, shell.columns, runner));
       shell.exitWith(failed > 0 ? EXIT.failed : EXIT.ok);
     });
 }

@@ -14,6 +14,7 @@ const HELP = `
 THINGS
   vault:foundation/PATH  a secret in Vault
   bucket:NAME            a bucket of the S3 server
+  database:NAME          a database of the one server
   port:N                 a published port, or one inside the networks
   service:NAME           a container
   consumer:NAME          whoever has an AppRole and is no container, such as operator or ci
@@ -32,11 +33,11 @@ interface WhyOptions {
   readonly json?: true;
 }
 
-/** `foundation why`: who reaches a secret, a bucket or a port, and what a service or a consumer reaches. */
+/** `foundation why`: who reaches a secret, a bucket, a database or a port, and what a service or a consumer reaches. */
 export function whyCommand(shell: Shell): Command {
   return new Command("why")
-    .description("who reaches a secret, a bucket or a port, and what a service or a consumer reaches")
-    .argument("<thing>", "vault:PATH, bucket:NAME, port:N, service:NAME or consumer:NAME")
+    .description("who reaches a secret, a bucket, a database or a port, and what a service or a consumer reaches")
+    .argument("<thing>", "vault:PATH, bucket:NAME, database:NAME, port:N, service:NAME or consumer:NAME")
     .option("-s, --stack <name>", `name of the Pulumi stack; without its file, ${EXAMPLE} is looked at`, "prod")
     .option("--json", "print the answer as JSON")
     .addHelpText("after", HELP)

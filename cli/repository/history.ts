@@ -84,10 +84,12 @@ export function divergence({ commit }: Clone, { site }: OwnForge, { ahead, behin
 }
 
 /** The forge takes no history without its beginning. */
-export function shallowness({ commit }: Clone): UserError {
-  return new UserError(
-    `repository: the clone is shallow, and the forge does not have ${short(commit)} yet`,
-    "git fetch --unshallow && npx foundation repository push",
-    EXIT.refused,
-  );
+export class ShallowClone extends UserError {
+  constructor({ commit }: Clone) {
+    super(
+      `repository: the clone is shallow, and the forge does not have ${short(commit)} yet`,
+      "git fetch --unshallow && npx foundation repository push",
+      EXIT.refused,
+    );
+  }
 }

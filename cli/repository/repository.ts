@@ -7,7 +7,7 @@ import {
   divergence,
   readHistory,
   relate,
-  shallowness,
+  ShallowClone,
   type ForgeHistory,
   type Relation,
 } from "./history.ts";
@@ -75,7 +75,9 @@ function planPush(
   relation: Relation,
 ): Pick<Plan, "obstacle"> & { steps: Step[] } {
   const { kind, ahead } = relation;
-  if (clone.isShallow && kind !== "same" && kind !== "behind") return { steps: [], obstacle: shallowness(clone) };
+  // What follows what the forge has can be pushed; where they parted may be in the part that is missing.
+  if (clone.isShallow && (kind === "none" || kind === "diverged"))
+    return { steps: [], obstacle: new ShallowClone(clone) };
   const hasChanges = clone.changedFiles > 0;
   const isRecorded = deployed?.commit === clone.commit && deployed.withChanges === hasChanges;
   const tag = isRecorded ? undefined : deploymentTag(stack, time, hasChanges);

@@ -17,6 +17,7 @@ export interface PullRequest {
 interface Comment {
   readonly id: number;
   readonly body: string;
+  readonly user: { readonly id: number } | null;
 }
 
 /**
@@ -61,12 +62,18 @@ export function readPullRequest(environment: Shell["environment"]): PullRequest 
 export async function postComment(shell: Shell, pullRequest: PullRequest, text: string): Promise<string> {
   const { api, repository, number, token } = pullRequest;
   const http = createHttp(undefined, shell.interrupted);
+  const headers = { authorization: `token ${token}` };
   const issues = `${api}/repos/${repository}/issues`;
-  const call: Http = (method, path, request) =>
-    http(method, issues + path, { ...request, headers: { authorization: `token ${token}` } });
-  const listed = await call("GET", `/${number}/comments`);
+  const call: Http = (method, path, request) => http(method, issues + path, { ...request, headers });
+  const [asked, listed] = await Promise.all([
+    http("GET", `${api}/user`, { headers }),
+    call("GET", `/${number}/comments`),
+  ]);
   if (listed.status !== 200) return refusedBy(pullRequest, "its comments cannot be read", listed);
-  const own = (JSON.parse(listed.body.toString()) as Comment[]).filter(({ body }) => body.startsWith(MARKER));
+  const me = asked.status === 200 ? (JSON.parse(asked.body.toString()) as { id: number }).id : undefined;
+  // Who may write may change what others wrote, whatever it begins with.
+  const isOwn = ({ body, user }: Comment): boolean => body.startsWith(MARKER) && (me === undefined || user?.id === me);
+  const own = (JSON.parse(listed.body.toString()) as Comment[]).filter(isOwn);
   const [first, ...others] = await ours(call, own, text);
   if (first === undefined) {
     const posted = await call("POST", `/${number}/comments`, { body: { body: text } });
@@ -77,7 +84,7 @@ export async function postComment(shell: Shell, pullRequest: PullRequest, text: 
   return `review: changed the comment on pull request ${number}`;
 }
 
-/** Those that may be changed, the first with the new text. What somebody else wrote is not ours, whatever it begins with. */
+/** Those that may be changed, the first with the new text: not every forge tells a job who it is. */
 async function ours(call: Http, candidates: readonly Comment[], text: string): Promise<Comment[]> {
   for (const [index, comment] of candidates.entries()) {
     const changed = await call("PATCH", `/comments/${comment.id}`, { body: { body: text } });

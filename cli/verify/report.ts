@@ -1,4 +1,5 @@
 import Table from "cli-table3";
+import type { Config } from "../../config.ts";
 import type { Result } from "./verify.ts";
 
 const SYMBOL = { passed: "ok", failed: "FAILED", skipped: "skipped" } as const;
@@ -8,8 +9,11 @@ const SECONDS_COLUMNS = 9;
 const BORDERS = 5;
 const NO_LINES_BETWEEN = { mid: "", "left-mid": "", "mid-mid": "", "right-mid": "" };
 
-/** The results as a table that fits the terminal, hints below it, and a closing line with the counts. */
-export function formatTable(results: readonly Result[], columns: number): string {
+/** What keeps jobs of Actions from the VM. */
+export type RunnerState = Config["runner"]["isolation"] | "off";
+
+/** The results as a table that fits the terminal, hints below it, the counts, and how jobs of Actions are isolated. */
+export function formatTable(results: readonly Result[], columns: number, runner: RunnerState): string {
   const detail = Math.max(30, columns - TITLE_COLUMNS - OUTCOME_COLUMNS - SECONDS_COLUMNS - BORDERS);
   const table = new Table({
     head: ["check", "result", "time", "what was done"],
@@ -23,7 +27,7 @@ export function formatTable(results: readonly Result[], columns: number): string
     table.push([title, SYMBOL[outcome], `${seconds.toFixed(1)} s`, detail]);
   }
   const hints = results.flatMap(({ title, hint }) => (hint === undefined ? [] : [`hint: ${title}: ${hint}`]));
-  return [table.toString(), ...hints, formatCounts(results)].join("\n");
+  return [table.toString(), ...hints, formatCounts(results), `runner: ${runner}`].join("\n");
 }
 
 /** `N passed, N failed`, and `, N skipped` where some were. */
@@ -36,4 +40,9 @@ export function formatCounts(results: readonly Result[]): string {
 /** One line per check as it ends. */
 export function formatProgress({ title, outcome, seconds }: Result): string {
   return `${SYMBOL[outcome].padEnd(8)} ${title} (${seconds.toFixed(1)} s)`;
+}
+
+/** As it is configured. */
+export function isolationOf({ runner }: Pick<Config, "runner">): RunnerState {
+  return runner.enabled ? runner.isolation : "off";
 }

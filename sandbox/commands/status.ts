@@ -77,15 +77,13 @@ export function parseServices(output: string): Row[] {
   });
 }
 
-/** Where jobs of Actions run. That the runner itself does is a line of its own. */
 function jobs({ paths }: Rig): Row {
-  const isolation = runnerIsolation(readStackConfig(sandboxFiles(paths).config));
-  const states = {
-    off: "none, the runner is off",
-    container: "in the runner's container",
-    rootless: "in rootless containers",
-  };
-  return { what: "  jobs of Actions", state: states[isolation], good: true };
+  return jobsRow(runnerIsolation(readStackConfig(sandboxFiles(paths).config)));
+}
+
+/** What keeps jobs of Actions from the VM, as `foundation verify` says it. That the runner runs is a line of its own. */
+export function jobsRow(isolation: ReturnType<typeof runnerIsolation>): Row {
+  return { what: "  jobs of Actions", state: `runner: ${isolation}`, good: true };
 }
 
 async function vault(rig: Rig): Promise<Row[]> {

@@ -1,5 +1,6 @@
 import { cpSync, mkdirSync, renameSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { once } from "../once.ts";
 import type { Rig } from "../rig.ts";
 import { makeScratch } from "../scratch.ts";
 import { Slots } from "../slots.ts";
@@ -17,13 +18,13 @@ interface Compilation {
   readonly toolchain: GoToolchain;
 }
 
-// The Go compiler uses every core by itself.
-const compilers = new Slots(1);
+// The Go compiler uses every core while it compiles and one while it fetches and links: a second one fills the gaps.
+const compilers = new Slots(2);
 
-/** `go build` of one program. The linker leaves out symbols that only a debugger needs. */
+/** `go build` of one program, without the symbols that only a debugger needs: the compiler writes none, the linker none. */
 export function goBuildArgv(output: GoOutput, directory: string): string[] {
   const tags = output.tags ? ["-tags", output.tags] : [];
-  const reproducible = ["-mod=mod", "-trimpath", "-buildvcs=false", "-ldflags", "-s -w"];
+  const reproducible = ["-mod=mod", "-trimpath", "-buildvcs=false", "-gcflags=all=-dwarf=false", "-ldflags", "-s -w"];
   return ["go", "build", ...reproducible, ...tags, "-o", join(directory, output.path), output.package];
 }
 
@@ -37,7 +38,8 @@ export async function compileGo(
   program: Pick<Compilation, "name" | "version" | "source">,
   target: string,
 ): Promise<void> {
-  const toolchain = await findToolchain(rig);
+  // Asked once, so that the programs begin in the order in which they are wanted, the slowest first.
+  const toolchain = await once("go toolchain", () => findToolchain(rig));
   const work = makeScratch(rig.paths);
   const compilation = { ...program, work, toolchain };
   try {

@@ -4,7 +4,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { httpRequest } from "../../backup/http.ts";
 import { objectStore } from "../../backup/object-store.ts";
 
@@ -25,6 +25,8 @@ function answer(request: IncomingMessage, response: ServerResponse): void {
   } else if (url.pathname.endsWith("/broken")) {
     response.writeHead(200, { "content-length": "10" }).write("four");
     setTimeout(() => response.destroy(), 20);
+  } else if (url.pathname.endsWith("/once-wrong") && url.search === "") {
+    response.writeHead(500).end();
   } else if (request.method === "PUT") {
     request.on("data", (chunk: Buffer) => (put += chunk.toString())).on("end", () => response.end());
   } else {
@@ -69,6 +71,39 @@ test("downloads into a new file; what is gone is no error", async () => {
 
 test("an answer that breaks off is an error", async () => {
   await expect(store().download("forgejo", "broken", join(directory, "broken"))).rejects.toThrow();
+});
+
+describe("a small object", () => {
+  const requests = async (key: string, path: string): Promise<[unknown, string[]]> => {
+    seen.length = 0;
+    const result = await store()
+      .download("forgejo", key, join(directory, path), 3)
+      .catch((error: unknown) => (error as Error).name);
+    return [result, [...seen]];
+  };
+
+  test("is fetched by one request, under its name as S3 escapes it", async () => {
+    expect(await requests("b/ü (1)", "small")).toEqual([true, ["GET /forgejo/b/%C3%BC%20%281%29"]]);
+    expect(readFileSync(join(directory, "small"), "utf8")).toBe("one");
+  });
+
+  test("is asked for once more where the answer is not the object, and then as any other", async () => {
+    expect(await requests("gone", "small-gone")).toEqual([
+      false,
+      ["GET /forgejo/gone", "GET /forgejo/gone?x-id=GetObject"],
+    ]);
+    expect(await requests("once-wrong", "small-wrong")).toEqual([
+      true,
+      ["GET /forgejo/once-wrong", "GET /forgejo/once-wrong?x-id=GetObject"],
+    ]);
+    expect(readFileSync(join(directory, "small-wrong"), "utf8")).toBe("one");
+    const [result, [first]] = await requests("broken", "small-broken");
+    expect([result === true, first]).toEqual([false, "GET /forgejo/broken"]);
+  });
+
+  test("never replaces a file", async () => {
+    expect(await requests("a", "small")).toEqual(["Error", ["GET /forgejo/a"]]);
+  });
 });
 
 test("puts a text", async () => {

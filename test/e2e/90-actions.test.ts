@@ -1,17 +1,15 @@
 import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { existsSync, readFileSync } from "node:fs";
-import { parse } from "yaml";
 import { loginToVault } from "../../cli/vault-client.ts";
 import type { VerifyContext } from "../../cli/verify/context.ts";
 import type { OpenStack } from "../../cli/stack.ts";
 import { openVerifyContext } from "./context.ts";
 import { issueToken } from "./load/issues.ts";
-import { files, foundation, onVm, sandbox, writeConfig } from "./rig.ts";
-import { oneStep, Workflows, type Ended } from "./workflows.ts";
+import { foundation, onVm } from "./rig.ts";
+import { logs, oneStep, said, upWithRunner, Workflows, type Ended } from "./workflows.ts";
 
 // Jobs of Actions, by what users do: push a workflow, and see what its jobs could and could not. The rig's stack gets the
-// runner with rootless containers; a rebuild with the runner is in 84-rebuild where that stack has one.
+// runner with rootless containers; how it comes back after a rebuild is in 93-rebuild-tenants.
 
 let forge: Workflows;
 let token: string;
@@ -20,16 +18,7 @@ let stack: OpenStack;
 const id = `actions-${randomBytes(3).toString("hex")}`;
 
 beforeAll(async () => {
-  if (!existsSync(files.config)) {
-    const { code, stderr } = await sandbox(["up", "--no-verify"]);
-    expect(code, stderr).toBe(0);
-  }
-  const { config } = parse(readFileSync(files.config, "utf8")) as { config: Record<string, unknown> };
-  const runner = { enabled: true, isolation: "rootless" };
-  const consumers = [{ name: "builds", repositories: ["app"] }, { name: "strangers" }];
-  writeConfig(files.config, { ...config, "foundation:runner": runner, "foundation:consumers": consumers });
-  const { code, stderr } = await sandbox(["up", "--no-verify"]);
-  expect(code, stderr).toBe(0);
+  await upWithRunner({ "foundation:consumers": [{ name: "builds", repositories: ["app"] }, { name: "strangers" }] });
   ({ context, stack } = await openVerifyContext());
   token = await issueToken(context, id);
   forge = new Workflows(context, token);
@@ -41,12 +30,6 @@ afterAll(() => {
     `first green run ${seconds.toFixed(1)} s; hostile: ${String(attempts)} attempts, ${String(successes)} successes`,
   );
 });
-
-const logs = (run: Ended): string => run.jobs.map(({ name, log }) => `== ${name}\n${log}`).join("\n");
-
-/** What jobs of a run said of themselves: lines `SAYS word…`. */
-const said = (run: Ended): string[] =>
-  [...logs(run).matchAll(/^\S+ SAYS (.*)$/gm)].map(([, words = ""]) => words.trim());
 
 describe("a pushed workflow", () => {
   test("is run", async () => {

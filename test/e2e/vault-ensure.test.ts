@@ -113,6 +113,28 @@ describe.skipIf(archive === undefined)("ensure on a real Vault", () => {
     expect(readFileSync(shareFile, "utf8")).toBe(before);
   });
 
+  it("takes the AppRoles of consumers that are no readers, and what a token of theirs may do", async () => {
+    const gone = vaultAppRole("consumer-gone");
+    const args = { target, credentials, seed: NO_SEED, newEpoch: false };
+    const granted = { ...args, readers: { ...readers, "consumer-gone": gone } };
+    expect((await ensure(tools(), granted)).actions).toEqual(["secret id of consumer-gone made"]);
+    const { vault } = tools();
+    const token = (await vault.logIn(credentials.roleId, credentials.secretId)) ?? "";
+    const policy = 'path "sys/mounts" { capabilities = ["read"] }';
+    await vault.write(token, "sys/policies/acl/consumer-gone", { policy });
+    const role = { role_id: gone.roleId, token_policies: ["consumer-gone"] };
+    await vault.write(token, "auth/approle/role/consumer-gone", role);
+    const theirs = (await vault.logIn(gone.roleId, gone.secretId)) ?? "";
+    expect(await vault.statusOf({ method: "GET", path: "sys/mounts", token: theirs })).toBe(200);
+
+    const removing = { ...args, readers, removeConsumers: true };
+    expect((await ensure(tools(), removing)).actions).toEqual(["AppRole consumer-gone taken"]);
+    expect(await vault.logIn(gone.roleId, gone.secretId)).toBeUndefined();
+    expect(await vault.statusOf({ method: "GET", path: "sys/mounts", token: theirs })).toBe(403);
+    expect((await ensure(tools(), removing)).actions).toEqual([]);
+    await vault.revokeSelf(token);
+  });
+
   it("opens it after a restart, in the presence of somebody else's half-entered shares", async () => {
     await local.restart();
     const { store, vault, ...rest } = tools();

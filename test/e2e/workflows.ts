@@ -1,9 +1,21 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import type { VerifyContext } from "../../cli/verify/context.ts";
 import { api } from "./load/issues.ts";
-import { must, paths } from "./rig.ts";
+import { files, must, paths, readConfig, sandbox, writeConfig } from "./rig.ts";
+
+/** Brings the rig up with a runner whose jobs have rootless containers. @param further configuration, by full key */
+export async function upWithRunner(further: Readonly<Record<string, unknown>> = {}): Promise<void> {
+  const up = async (): Promise<void> => {
+    const { code, stderr } = await sandbox(["up", "--no-verify"]);
+    if (code !== 0) throw new Error(stderr);
+  };
+  if (!existsSync(files.config)) await up();
+  const runner = { enabled: true, isolation: "rootless" };
+  writeConfig(files.config, { ...readConfig(), "foundation:runner": runner, ...further });
+  await up();
+}
 
 /** One job of a run, as it ended. */
 export interface Job {
@@ -114,7 +126,15 @@ export class Workflows {
   }
 }
 
-const GIT = { GIT_SSL_CAINFO: join(paths.sandbox, "ca.crt"), GIT_TERMINAL_PROMPT: "0" };
+/** For git at the rig's forge. */
+export const GIT = { GIT_SSL_CAINFO: join(paths.sandbox, "ca.crt"), GIT_TERMINAL_PROMPT: "0" };
+
+/** Everything that the jobs of a run printed. */
+export const logs = (run: Ended): string => run.jobs.map(({ name, log }) => `== ${name}\n${log}`).join("\n");
+
+/** What jobs of a run said of themselves: lines `SAYS word…`. */
+export const said = (run: Ended): string[] =>
+  [...logs(run).matchAll(/^\S+ SAYS (.*)$/gm)].map(([, words = ""]) => words.trim());
 
 /** A workflow of one job with one step. @param job further lines of the job, such as its container */
 export function oneStep(script: string, job = ""): string {

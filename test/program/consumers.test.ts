@@ -123,7 +123,7 @@ describe("a declaration", () => {
     });
     const ensure = String(granted.resources.find(({ name }) => name === "vault-ensure")?.inputs.create);
     expect(ensure).toMatch(
-      / --job-login actions --readers operator,forgejo,postgres,rustfs,ci,backup,consumer-cluster--2,consumer-ci-team$/,
+      / --job-login actions --remove-consumers --readers operator,forgejo,postgres,rustfs,ci,backup,consumer-cluster--2,consumer-ci-team$/,
     );
   });
 

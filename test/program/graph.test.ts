@@ -504,7 +504,7 @@ it("command lines hold the user's sudo, arguments and nothing secret", async () 
   const ensure = run.resources.find(({ name }) => name === "vault-ensure");
   expect(String(ensure?.inputs.create).replace(/--keys '\S+'/, "--keys 'KEYS'")).toBe(
     `node unseal-helper/main.ts ensure --stack 'test' --keys 'KEYS' --host 'debian@203.0.113.7:2022' --host-key '${HOST_KEY}'` +
-      " --job-login actions --readers operator,forgejo,postgres,rustfs,ci,backup",
+      " --job-login actions --remove-consumers --readers operator,forgejo,postgres,rustfs,ci,backup",
   );
 });
 

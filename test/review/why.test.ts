@@ -83,6 +83,26 @@ is reached by
   vault:foundation/rustfs/root  holds its keys`,
     ],
     [
+      "a database",
+      `database:forgejo
+is reached by
+  service:backup                       backup-database-password in file postgres_password, which reads it
+  service:forgejo                      forgejo-database-password in file app.ini
+  service:postgres                     postgres-superuser-password in file superuser_password
+  vault:foundation/forgejo/database    holds its password
+  vault:foundation/postgres/superuser  holds the superuser's password`,
+    ],
+    [
+      "a secret that opens every database",
+      `vault:foundation/postgres/superuser
+is reached by
+  consumer:operator  AppRole operator, policy operator: read
+  service:postgres   password in file superuser_password; AppRole postgres, policy postgres: read
+reaches
+  database:backup    holds the superuser's password
+  database:forgejo   holds the superuser's password`,
+    ],
+    [
       "a port that is open to everybody",
       `port:2222
 is reached by
@@ -145,6 +165,7 @@ describe("a consumer that was declared", () => {
       [
         "bucket:loki",
         "bucket:velero",
+        "database:cluster",
         "vault:foundation/consumers/cluster/*",
         "vault:foundation/consumers/cluster/app/*",
         "vault:foundation/consumers/cluster/database",
@@ -181,6 +202,16 @@ describe("a consumer that was declared", () => {
       "vault:foundation/rustfs/root",
     ]);
     expect(reachedBy[0]?.how).toEqual(["its keys are in foundation/consumers/cluster/s3"]);
+  });
+
+  it("is found from its database, beside those who read or own all of them", () => {
+    expect(formatAnswer(lookUp(withConsumers, "database:cluster"))).toBe(`database:cluster
+is reached by
+  consumer:cluster                             its password is in foundation/consumers/cluster/database
+  service:backup                               backup-database-password in file postgres_password, which reads it
+  service:postgres                             postgres-superuser-password in file superuser_password
+  vault:foundation/consumers/cluster/database  holds its password
+  vault:foundation/postgres/superuser          holds the superuser's password`);
   });
 });
 

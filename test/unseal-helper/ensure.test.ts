@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { EXIT, UserError } from "../../errors.ts";
+import { deriveSecrets } from "../../keys/derive.ts";
 import { ensure, initialiseAndOpen, planEnsure } from "../../unseal-helper/ensure.ts";
 import { FakeVault } from "./fake-vault.ts";
 import {
@@ -13,6 +14,8 @@ import {
   SHARE_FILE,
   TARGET,
 } from "./fake-world.ts";
+
+const { vaultAppRole } = deriveSecrets(MASTER_KEY);
 
 const GROUNDWORK = [
   "audit device file made",
@@ -103,6 +106,29 @@ describe("ensure", () => {
       ]),
       "POST auth/token/revoke-self",
     ]);
+  });
+
+  it("takes the AppRoles of consumers that are no readers where it is asked to, and of nobody else", async () => {
+    const world = new FakeWorld();
+    const readers = { ...READERS, "consumer-alpha--2": vaultAppRole("consumer-alpha--2") };
+    const former = ["consumer-alpha", "consumer-beta"];
+    const everybody = [...former, "somebody"].map((name) => [name, vaultAppRole(name)]);
+    const run = (args: object) =>
+      world.run((tools) => ensure(tools, { ...ENSURE, seed: tools.seed, newEpoch: false, ...args }));
+    await run({ readers: { ...readers, ...Object.fromEntries(everybody) } });
+    // Nobody names consumers where only something else is put right.
+    expect((await run({})).actions).toEqual([]);
+
+    const removing = { readers, removeConsumers: true };
+    const planned = await world.run((tools) =>
+      planEnsure(tools, { ...ENSURE, seed: tools.seed, newEpoch: false, ...removing }),
+    );
+    expect(planned).toEqual(former.map((name) => `take the AppRole ${name}`));
+    expect((await run(removing)).actions).toEqual(former.map((name) => `AppRole ${name} taken`));
+    const groundwork = world.vault.storage?.groundwork;
+    expect(groundwork?.removed).toEqual(former.flatMap((name) => [`policy ${name}`, `AppRole ${name}`]));
+    expect([...(groundwork?.roles.keys() ?? [])]).toEqual(["backup", "ci", "consumer-alpha--2", "somebody"]);
+    expect((await run(removing)).actions).toEqual([]);
   });
 
   it("takes up what init has left: a token that is sealed in the file", async () => {

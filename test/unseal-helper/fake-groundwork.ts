@@ -11,6 +11,8 @@ export class FakeGroundwork {
   readonly logins = new Map<string, { type: string }>();
   /** secret ids by role */
   readonly roles = new Map<string, Set<string>>();
+  /** what was deleted, in order */
+  readonly removed: string[] = [];
   /** how often a new mount answers 400 before it is ready */
   upgrading = 0;
 
@@ -19,12 +21,26 @@ export class FakeGroundwork {
     if (call === "GET sys/audit") return ok(Object.fromEntries(this.devices));
     if (call === "GET sys/mounts") return ok(Object.fromEntries(this.mounts));
     if (call === "GET foundation/config") return this.upgrading-- > 0 ? refusal(400, "Upgrading") : ok({});
+    if (call === "GET auth/approle/role?list=true") return ok({ keys: ["pulumi", ...this.roles.keys()] });
+    const [, policy] = /^DELETE sys\/policies\/acl\/([\w-]+)$/.exec(call) ?? [];
+    if (policy !== undefined) return this.#remove(`policy ${policy}`);
+    const [, gone] = /^DELETE auth\/approle\/role\/([\w-]+)$/.exec(call) ?? [];
+    if (gone !== undefined) {
+      this.roles.delete(gone);
+      return this.#remove(`AppRole ${gone}`);
+    }
     const [, kind, name = ""] = /^POST sys\/(audit|mounts|auth)\/(.+)$/.exec(call) ?? [];
     if (kind === "audit") return this.#enable(name, input);
     if (kind === "mounts") return this.#mount(name, input);
     if (kind === "auth" && name !== "approle") return this.#logInAt(name, input);
     const [, method, role = "", rest] = /^(GET|POST) auth\/approle\/role\/([\w-]+)(\/.*)?$/.exec(call) ?? [];
     return method === undefined || role === "pulumi" ? undefined : this.#role(method, role, rest, input);
+  }
+
+  /** As Vault: whether it was there or not. */
+  #remove(what: string): VaultResponse {
+    this.removed.push(what);
+    return done;
   }
 
   #enable(name: string, { type }: Record<string, unknown>): VaultResponse {

@@ -99,6 +99,18 @@ describe("the program", { timeout: 60_000 }, () => {
       stdout: "",
       stderr: 'error: --job-login: not the path of a login: "auth/jobs"\nhint: --job-login actions\n',
     });
+    expect(JSON.parse((await helper("ensure --json --readers consumer-x --remove-consumers")).stdout)).toMatchObject({
+      actions: ["secret id of consumer-x made"],
+    });
+    expect((await helper("ensure --readers ci --remove-consumers --dry-run")).stdout).toBe(
+      "would take the AppRole consumer-x\n",
+    );
+    expect((await helper("ensure --readers ci --remove-consumers")).stdout).toMatch(/: AppRole consumer-x taken \(/);
+    expect(await helper("ensure --remove-consumers")).toEqual({
+      code: EXIT.usage,
+      stdout: "",
+      stderr: "error: --remove-consumers needs --readers\nhint: --readers operator,backup\n",
+    });
     expect(await helper("ensure --readers ci,Ops")).toEqual({
       code: EXIT.usage,
       stdout: "",

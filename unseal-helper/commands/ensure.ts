@@ -16,11 +16,13 @@ export const ensureCommand: Command = {
   summary: "initialise if it is empty, open it, give the Pulumi program its AppRole and what it builds on",
   description:
     "Goes on wherever an earlier run stopped, and changes nothing where nothing is missing: two audit devices, the KV\n" +
-    "store, the login --job-login, and a secret id for each AppRole of --readers. Records where Vault runs, so that\n" +
-    "later commands need neither --host nor --host-key.",
+    "store, the login --job-login, and a secret id for each AppRole of --readers. Takes nothing away but, with\n" +
+    "--remove-consumers, what consumers had that --readers does not name. Records where Vault runs, so that later\n" +
+    "commands need neither --host nor --host-key.",
   options: {
     "job-login": { type: "string", value: "NAME", summary: "path below auth/ where jobs of the forge log in by JWT" },
     readers: { type: "string", value: "NAME,…", summary: "AppRoles that are given their derived secret id" },
+    "remove-consumers": { type: "boolean", summary: "take the AppRoles of consumers that are not among --readers" },
     ...NEW_EPOCH,
     "repair-role": { type: "boolean", summary: "write its AppRole again, where somebody has removed or changed it" },
     ...DRY_RUN,
@@ -32,12 +34,16 @@ export const ensureCommand: Command = {
     const session = await context.openSession();
     const { tools, target, credentials } = session;
     const readers = readersOf(session, values["readers"]);
+    const removeConsumers = values["remove-consumers"] === true;
+    if (removeConsumers && values["readers"] === undefined)
+      throw new UserError("--remove-consumers needs --readers", "--readers operator,backup", EXIT.usage);
     const seed = openSeed(session, context.around.childEnvironment);
     const args = {
       target,
       credentials,
       readers,
       jobLogin: jobLoginOf(values["job-login"]),
+      removeConsumers,
       seed,
       newEpoch: values["new-epoch"] === true,
       repairRole: values["repair-role"] === true,

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest"
 import { createRun } from "../../../cli/exec.ts";
 import { readClone, type Clone } from "../../../cli/repository/clone.ts";
 import { formatStatus, statusOf, type Status } from "../../../cli/repository/format.ts";
+import { keepDeployed } from "../../../cli/repository/keep.ts";
 import { withOwnForge } from "../../../cli/repository/own-forge.ts";
 import { bringUpToDate, planRepository } from "../../../cli/repository/repository.ts";
 import type { Shell } from "../../../cli/shell.ts";
@@ -239,6 +240,15 @@ describe("the first time", () => {
       exitCode: EXIT.refused,
     });
     expect([notices, [...forge.repositories]]).toEqual([[], []]);
+    // The deployment of it is good all the same.
+    await keepDeployed(shell, openStack(), await clone(), false);
+    expect([notices, [...forge.repositories]]).toEqual([
+      [
+        `repository: the clone is shallow, and the forge does not have ${short(head)} yet\n` +
+          "hint: git fetch --unshallow && npx foundation repository push",
+      ],
+      [],
+    ]);
     git("fetch", "--quiet", "--unshallow");
     await bring(TIME, {}, false);
     expect(refs()[0]).toBe(`refs/heads/main ${head}`);
@@ -294,6 +304,23 @@ describe("what the forge has not", () => {
       `repository: ${short(second)} is on no branch and not on main, which lacks 1 commit of it and stays as it is\n` +
         `hint: for a pull request: git push foundation ${short(second)}:refs/heads/NAME`,
     );
+  });
+
+  test("is pushed from a shallow clone too, where it follows what the forge has", async () => {
+    await bring();
+    const whole = project;
+    project = join(root, "shallow-and-ahead");
+    execFileSync("git", ["clone", "--quiet", "--depth=1", `file://${whole}`, project]);
+    shell = { ...shell, projectDirectory: project };
+    const second = commit("second");
+    notices.length = 0;
+    await keepDeployed(shell, openStack(), await clone(), false);
+    expect(notices).toEqual([
+      expect.stringMatching(
+        new RegExp(`^repository: push 1 commit to main, record ${short(second)} as deployed/prod/\\d{8}T\\d{6}Z$`),
+      ),
+    ]);
+    expect(refs()[0]).toBe(`refs/heads/main ${second}`);
   });
 
   test("a commit of main that is checked out without it", async () => {

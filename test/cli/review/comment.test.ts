@@ -11,19 +11,24 @@ import { MARKER } from "../../../review/markdown.ts";
 
 interface Comment {
   id: number;
-  readonly login: string;
+  readonly user: { readonly id: number; readonly login: string };
   body: string;
 }
 
-/** The four calls of the forge's API, by a real server: whoever holds the token is `bot` and changes only its own. */
+const BOT = { id: -2, login: "bot" };
+const ADA = { id: 7, login: "ada" };
+
+/** The calls of the forge's API, by a real server: whoever holds the token is `bot` and, as in the forge, may change all. */
 let server: Server;
 let comments: Comment[];
 let requests: string[];
 /** status of every answer to a writing request, where it is not the usual one */
 let refusal: number | undefined;
+/** of a forge that does not say who asks, and lets everybody change its own */
+let isTaciturn: boolean;
 
 beforeEach(async () => {
-  [comments, requests, refusal] = [[], [], undefined];
+  [comments, requests, refusal, isTaciturn] = [[], [], undefined, false];
   server = createServer((request, response) => {
     void text(request).then((body) => {
       requests.push(`${request.method ?? ""} ${request.url ?? ""}`);
@@ -32,15 +37,16 @@ beforeEach(async () => {
       };
       if (request.headers.authorization !== "token t0ken") return answer(401, { message: "token is required" });
       if (refusal !== undefined && request.method !== "GET") return answer(refusal, { message: "no" });
+      if (request.url === "/api/v1/user") return isTaciturn ? answer(403) : answer(200, BOT);
       const [, id] = /\/issues\/comments\/(\d+)$/.exec(request.url ?? "") ?? [];
       const found = comments.find((comment) => comment.id === Number(id));
       const written = body === "" ? "" : (JSON.parse(body) as { body: string }).body;
-      if (id !== undefined && found?.login !== "bot") return answer(403, { message: "not yours" });
+      if (id !== undefined && isTaciturn && found?.user !== BOT) return answer(403, { message: "not yours" });
       switch (request.method) {
         case "GET":
           return answer(200, comments);
         case "POST":
-          comments.push({ id: comments.length + 1, login: "bot", body: written });
+          comments.push({ id: comments.length + 1, user: BOT, body: written });
           return answer(201, comments.at(-1));
         case "PATCH":
           (found as Comment).body = written;
@@ -65,14 +71,14 @@ const shell = { interrupted: new AbortController().signal } as Parameters<typeof
 const post = (body: string, token?: string): Promise<string> => postComment(shell, pullRequest(token), MARKER + body);
 
 it("leaves one comment, and changes it the next time", async () => {
-  comments = [{ id: 1, login: "ada", body: "Looks good." }];
+  comments = [{ id: 1, user: ADA, body: "Looks good." }];
   expect(await post("first")).toBe("review: commented on pull request 7");
   expect(await post("second")).toBe("review: changed the comment on pull request 7");
   expect(comments).toEqual([
-    { id: 1, login: "ada", body: "Looks good." },
-    { id: 2, login: "bot", body: `${MARKER}second` },
+    { id: 1, user: ADA, body: "Looks good." },
+    { id: 2, user: BOT, body: `${MARKER}second` },
   ]);
-  expect(requests).toEqual([
+  expect(requests.filter((request) => request !== "GET /api/v1/user")).toEqual([
     "GET /api/v1/repos/platform/foundation/issues/7/comments",
     "POST /api/v1/repos/platform/foundation/issues/7/comments",
     "GET /api/v1/repos/platform/foundation/issues/7/comments",
@@ -81,15 +87,20 @@ it("leaves one comment, and changes it the next time", async () => {
 });
 
 it("of several, as two runs at the same time leave them, keeps one", async () => {
-  comments = [1, 2, 3].map((id) => ({ id, login: "bot", body: `${MARKER}old` }));
+  comments = [1, 2, 3].map((id) => ({ id, user: BOT, body: `${MARKER}old` }));
   await post("new");
-  expect(comments).toEqual([{ id: 1, login: "bot", body: `${MARKER}new` }]);
+  expect(comments).toEqual([{ id: 1, user: BOT, body: `${MARKER}new` }]);
 });
 
-it("what somebody else began with the same marker is not taken for it", async () => {
-  comments = [{ id: 1, login: "ada", body: `${MARKER}all is well` }];
+it.each([
+  ["may be changed", false],
+  ["may not be changed, and the forge does not tell who asks", true],
+])("what somebody else began with the same marker is not taken for it: it %s", async (_, taciturn) => {
+  isTaciturn = taciturn;
+  comments = [{ id: 1, user: ADA, body: `${MARKER}all is well` }];
   expect(await post("not so")).toBe("review: commented on pull request 7");
-  expect(comments.map(({ login, body }) => [login, body])).toEqual([
+  expect(await post("not so")).toBe("review: changed the comment on pull request 7");
+  expect(comments.map(({ user, body }) => [user.login, body])).toEqual([
     ["ada", `${MARKER}all is well`],
     ["bot", `${MARKER}not so`],
   ]);

@@ -4,7 +4,7 @@ import { describe, expect, test } from "vitest";
 import { Skipped, type Check } from "../../../cli/verify/check.ts";
 import { scan } from "../../../cli/verify/checks/ports.ts";
 import type { VerifyContext } from "../../../cli/verify/context.ts";
-import { formatProgress, formatTable } from "../../../cli/verify/report.ts";
+import { formatProgress, formatTable, isolationOf } from "../../../cli/verify/report.ts";
 import { CHECKS, chooseChecks, runChecks, type Result } from "../../../cli/verify/verify.ts";
 import { EXIT, UserError } from "../../../errors.ts";
 
@@ -76,7 +76,7 @@ const results: Result[] = [
 ];
 
 test("formatTable", () => {
-  expect(formatTable(results, 80))
+  expect(formatTable(results, 80, "rootless"))
     .toBe(`┌─────────────────────┬─────────┬─────────┬────────────────────────────────────┐
 │ check               │ result  │    time │ what was done                      │
 │ TLS                 │ ok      │   0.4 s │ 4 sites                            │
@@ -84,7 +84,16 @@ test("formatTable", () => {
 │ npm registry        │ skipped │   0.0 s │ npm is not installed               │
 └─────────────────────┴─────────┴─────────┴────────────────────────────────────┘
 hint: git over HTTPS: look
-1 passed, 1 failed, 1 skipped`);
+1 passed, 1 failed, 1 skipped
+runner: rootless`);
+});
+
+test.each([
+  [{ enabled: true, isolation: "rootless" }, "rootless"],
+  [{ enabled: true, isolation: "container" }, "container"],
+  [{ enabled: false, isolation: "rootless" }, "off"],
+] as const)("jobs with %j are isolated: %s", (runner, isolation) => {
+  expect(isolationOf({ runner })).toBe(isolation);
 });
 
 test("formatProgress", () => {

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { parseServices } from "../../../sandbox/commands/status.ts";
+import { jobsRow, parseServices } from "../../../sandbox/commands/status.ts";
 import { quoteWord } from "../../../ssh-target.ts";
 import { formatSummary } from "../../../sandbox/summary.ts";
 import { sandboxFiles } from "../../../sandbox/files.ts";
@@ -15,6 +15,10 @@ test("a service is good when it is up and not unhealthy", () => {
     { what: "  postgres", state: "Up 2 minutes (healthy)", good: true },
     { what: "  vault", state: "Up 2 minutes (unhealthy)", good: false },
   ]);
+});
+
+test.each(["rootless", "container", "off"] as const)("jobs of Actions are said to be isolated: %s", (isolation) => {
+  expect(jobsRow(isolation)).toEqual({ what: "  jobs of Actions", state: `runner: ${isolation}`, good: true });
 });
 
 test.each([

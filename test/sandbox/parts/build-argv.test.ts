@@ -6,7 +6,7 @@ import { containerArgv, isNewEnough } from "../../../sandbox/parts/go-toolchain.
 test("go build: reproducible, without symbols, tags only where there are some", () => {
   const output = { path: "bin/vault", package: "github.com/hashicorp/vault", tags: "minimal" };
   expect(goBuildArgv(output, "/out").join("|")).toBe(
-    "go|build|-mod=mod|-trimpath|-buildvcs=false|-ldflags|-s -w|-tags|minimal|-o|/out/bin/vault|github.com/hashicorp/vault",
+    "go|build|-mod=mod|-trimpath|-buildvcs=false|-gcflags=all=-dwarf=false|-ldflags|-s -w|-tags|minimal|-o|/out/bin/vault|github.com/hashicorp/vault",
   );
   expect(goBuildArgv({ path: "bin/x", package: "example.org/x" }, "/out")).not.toContain("-tags");
 });
@@ -26,7 +26,7 @@ test("a compiler in a container sees its work, the caches and the machine's cert
   const argv = containerArgv({ ...container, certificates: "/etc/ca.crt" }, ["go", "version"]);
   expect(argv.join(" ")).toBe(
     "docker run --rm --init --network=host --workdir /w/module --volume /w:/w --volume /cache/go:/go" +
-      " --volume /etc/ca.crt:/etc/ca.crt:ro --env GOPATH=/go --env GOCACHE=/go/build --env CGO_ENABLED=0" +
+      " --volume /etc/ca.crt:/etc/ca.crt:ro --env GOPATH=/go --env GOCACHE=/go/build --env CGO_ENABLED=0 --env GOGC=200" +
       " --env GOPROXY go go version",
   );
 });
