@@ -16,6 +16,12 @@ export interface ConsumerWebhook {
   readonly repository?: string;
 }
 
+/** Which jobs of a tenant's repositories get its secrets from Vault. */
+export interface ConsumerJobs {
+  readonly refs: readonly string[];
+  readonly events: readonly string[];
+}
+
 /** A tenant of Layer 1: what it is granted, and the names under which it has it. */
 export interface Consumer {
   readonly name: string;
@@ -32,10 +38,13 @@ export interface Consumer {
   /** paths in Vault below `foundation/` that it may write to; it reads everything below `consumers/NAME/` */
   readonly secrets: readonly string[];
   readonly webhooks: readonly ConsumerWebhook[];
+  readonly ci: ConsumerJobs;
   /** a higher number gives it new credentials */
   readonly rotation: number;
   /** its AppRole and policy in Vault; another one after each rotation, so that the tokens of before are worth nothing */
   readonly vaultRole: string;
+  /** policy of what its jobs do not get, and the AppRole of the fallback for them */
+  readonly jobsRole: string;
 }
 
 /** What both Forgejo and Gitea know under the same name. */
@@ -43,6 +52,16 @@ const EVENTS = [
   ...["create", "delete", "fork", "issue_comment", "issues", "package", "pull_request", "push", "release"],
   ...["repository", "wiki"],
 ] as const;
+
+/**
+ * What starts a job that may have secrets: something that only who may write to the repository can do. Not what a pull
+ * request does; and not workflow_call, which is what Forgejo calls every job of a workflow that another one calls,
+ * whatever started that one.
+ */
+const JOB_EVENTS = ["push", "release", "schedule", "workflow_dispatch"] as const;
+
+/** Jobs that get secrets unless something else is declared. */
+export const TRUSTED: ConsumerJobs = { refs: ["refs/heads/main"], events: JOB_EVENTS };
 
 /** Below a consumer's tree in Vault: where the program puts what it issues. */
 export const ISSUED = ["database", "forge", "s3", "vault", "webhook"] as const;
@@ -73,6 +92,27 @@ const webhook = z.strictObject(
   },
   "is not an object",
 );
+const ci = z
+  .strictObject(
+    {
+      refs: z
+        .array(
+          text("a ref").regex(
+            /^refs\/(heads|tags)\/(\*|[\w.-]+(\/[\w.-]+)*(\/?\*)?)$/,
+            "is not refs/heads/NAME or refs/tags/NAME, with at most one * at its end",
+          ),
+          "is not a list",
+        )
+        .min(1, "is empty")
+        .default([...TRUSTED.refs]),
+      events: z
+        .array(z.enum(JOB_EVENTS, `is not one of: ${JOB_EVENTS.join(", ")}`), "is not a list")
+        .min(1, "is empty")
+        .default([...JOB_EVENTS]),
+    },
+    "is not an object",
+  )
+  .default({ refs: [...TRUSTED.refs], events: [...JOB_EVENTS] });
 const list = <T extends z.ZodType>(item: T) => z.array(item, "is not a list").default([]);
 const count = z
   .union([z.number(), z.string().regex(/^\d+$/).transform(Number)], "is not a number")
@@ -101,6 +141,7 @@ export const consumersSchema = z
           ),
         ),
         webhooks: list(webhook),
+        ci,
         rotation: count.default(0),
       },
       "is not an object",
@@ -233,6 +274,7 @@ export function completeConsumers(consumers: Parsed, toBytes: (size: string) => 
     buckets: buckets.map(({ name, quota }) => (quota === undefined ? { name } : { name, quotaBytes: toBytes(quota) })),
     ...(buckets.length > 0 ? { s3User: `consumer-${consumer.name}` } : {}),
     ...(database ? { database: consumer.name.replaceAll("-", "_") } : {}),
+    jobsRole: `jobs-${consumer.name}`,
     vaultRole: `consumer-${consumer.name}${consumer.rotation === 0 ? "" : `--${String(consumer.rotation)}`}`,
   }));
 }

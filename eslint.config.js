@@ -14,7 +14,7 @@ const modules = {
   },
   siblings: {
     regex:
-      "^\\./(?!(service|secret-files|vm|topology|images|landing-page|backup-source|backup-plan|repository|forgejo-backup|vault-reader|runner-config|job-containers)\\.ts$)",
+      "^\\./(?!(service|secret-files|vm|topology|images|landing-page|backup-source|backup-plan|repository|forgejo-backup|vault-reader|job-login|app-ini|runner-config|job-containers)\\.ts$)",
     message: "Components meet in index.ts by passing outputs, not by importing each other.",
   },
   config: {

@@ -6,6 +6,7 @@ import { Credentials } from "./components/credentials.ts";
 import { Forgejo } from "./components/forgejo.ts";
 import { Host } from "./components/host.ts";
 import { Images } from "./components/images.ts";
+import { JOB_LOGIN } from "./components/job-login.ts";
 import { Networks } from "./components/network.ts";
 import { Postgres } from "./components/postgres.ts";
 import { Rustfs } from "./components/rustfs.ts";
@@ -14,6 +15,7 @@ import { Vault, VaultReady } from "./components/vault.ts";
 import { SERVICE_VOLUMES } from "./components/topology.ts";
 import { dockerProvider, SCRIPTS, type Vm } from "./components/vm.ts";
 import { Volumes } from "./components/volumes.ts";
+import { TRUSTED } from "./config-consumers.ts";
 import { readInputs } from "./config.ts";
 import { consumerStages } from "./consumer-stages.ts";
 import { deriveSecrets } from "./keys/derive.ts";
@@ -77,10 +79,12 @@ async function foundation(): Promise<Record<string, unknown>> {
 
   // 4 Vault opened and filled
   const readers = [...Object.keys(READERS), ...tenants.vaultRoles];
-  const readyArgs = { stack, keyDirectory, container: vault.container, readers };
+  const readyArgs = { stack, keyDirectory, container: vault.container, jobLogin: JOB_LOGIN, readers };
   const ready = new VaultReady("vault-ready", { vm, ...readyArgs }, after(vault, ...seeded));
   const secrets = mirroredSecrets(config, keys, credentials, host.vmId);
-  const vaultConfigArgs = { tunnelPort: vaultTunnelPort, appRole, secrets };
+  const jobs = { organisation: forge.organisation, repositories: [], ...TRUSTED };
+  const signer = { idTokenKeyPem: forgeKeys.idTokenKey.publicKeyPem, sites, jobs };
+  const vaultConfigArgs = { tunnelPort: vaultTunnelPort, appRole, secrets, ...signer };
   const vaultConfig = new VaultConfig("vault-config", vaultConfigArgs, { dependsOn: [ready] });
 
   // 5 forge

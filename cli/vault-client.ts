@@ -2,7 +2,7 @@ import { EXIT, UserError } from "../errors.ts";
 import type { AppRoleCredentials } from "../keys/derive.ts";
 import type { Http, HttpResponse } from "./http.ts";
 
-/** A login at Vault, for reading. */
+/** A login at Vault. */
 export interface VaultSession {
   /**
    * The values at a path below `foundation/`.
@@ -10,6 +10,12 @@ export interface VaultSession {
    * @throws UserError where the policy or Vault does not give them
    */
   read(path: string): Promise<Record<string, string>>;
+  /**
+   * A new secret id of an AppRole, which only the Pulumi program's may ask for.
+   *
+   * @param ttl `30m`, `1h`
+   */
+  issueSecretId(role: string, ttl: string): Promise<string>;
   /** HTTP status of reading a path, whatever it is. */
   probe(path: string): Promise<number>;
   /** Makes the token worthless. */
@@ -48,6 +54,13 @@ export async function loginToVault(http: Http, address: string, role: AppRoleCre
         );
       }
       return (JSON.parse(response.body.toString()) as { data: { data: Record<string, string> } }).data.data;
+    },
+    issueSecretId: async (role, ttl) => {
+      const path = `auth/approle/role/${role}/secret-id`;
+      const response = await http("POST", `${address}/v1/${path}`, { headers, body: { ttl } });
+      if (response.status !== 200)
+        throw new UserError(`${address}: ${path}: ${reasonOf(response)}`, "pulumi up puts the roles in place");
+      return (JSON.parse(response.body.toString()) as { data: { secret_id: string } }).data.secret_id;
     },
     probe: async (path) => (await get(path)).status,
     end: async () => {

@@ -1,6 +1,8 @@
 import * as pulumi from "@pulumi/pulumi";
+import * as vault from "@pulumi/vault";
 import { SecretV2 } from "@pulumi/vault/kv/index.js";
 import type { Consumer } from "../config-consumers.ts";
+import { fallbackRole, jobRole } from "./job-login.ts";
 import { ENDPOINTS, S3_REGION } from "./topology.ts";
 import { readOnly, statement, STORE, vaultReader, type VaultLogin } from "./vault-reader.ts";
 
@@ -20,7 +22,7 @@ type Values = Readonly<Record<string, pulumi.Input<string>>>;
 
 /**
  * Everything that consumers were issued, in Vault below `foundation/consumers/NAME/` and nowhere else; and for each the
- * AppRole that reads it there and writes under the declared paths.
+ * AppRole, and the roles of its jobs, that read it there and write under the declared paths.
  */
 export class ConsumerSecrets extends pulumi.ComponentResource {
   static readonly stage = 6;
@@ -30,7 +32,8 @@ export class ConsumerSecrets extends pulumi.ComponentResource {
     const child = { parent: this };
     for (const consumer of args.consumers) {
       const login = args.appRole(consumer.vaultRole);
-      vaultReader(consumer.vaultRole, consumerPolicy(consumer), login, child);
+      const policy = vaultReader(consumer.vaultRole, consumerPolicy(consumer), login, child);
+      this.admitJobs(consumer, policy, args, child);
       for (const [kind, values] of Object.entries(issuedTo(consumer, args, login))) {
         new SecretV2(
           `consumer-${consumer.name}-${kind}`,
@@ -46,6 +49,24 @@ export class ConsumerSecrets extends pulumi.ComponentResource {
     }
     this.registerOutputs({});
   }
+
+  private admitJobs(
+    consumer: Consumer,
+    policy: pulumi.Output<string>,
+    { appRole, sites }: ConsumerSecretsArgs,
+    child: pulumi.CustomResourceOptions,
+  ): void {
+    const { name, jobsRole } = consumer;
+    const withheld = new vault.Policy(`policy-${jobsRole}`, { name: jobsRole, policy: withheldFromJobs(name) }, child);
+    const policies = [policy, withheld.name];
+    jobRole(name, policies, { ...consumer, ...consumer.ci }, sites.vault, child);
+    fallbackRole(jobsRole, policies, appRole(jobsRole).roleId, child);
+  }
+}
+
+/** The one secret of a consumer that its jobs do not get: with it, ten minutes would last for ever. */
+export function withheldFromJobs(name: string): string {
+  return statement(`${STORE}/data/consumers/${name}/vault`, "deny");
 }
 
 /** What a consumer may do in Vault: read its own tree, write where it said. */

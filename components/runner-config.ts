@@ -1,6 +1,7 @@
 /** What the runner's configuration says beside what is the same in every foundation. */
 export interface RunnerSettings {
   readonly forgeUrl: string;
+  readonly vaultUrl: string;
   readonly uuid: string;
   /** undefined where jobs run in the runner's own container */
   readonly containers?:
@@ -24,7 +25,7 @@ export const JOB_CERTIFICATES = "/var/lib/foundation-runner/ca.crt";
 const CERTIFICATES = "/etc/foundation/ca.crt";
 
 /** config.yml of the runner. */
-export function runnerConfig({ forgeUrl, uuid, containers }: RunnerSettings): string {
+export function runnerConfig({ forgeUrl, vaultUrl, uuid, containers }: RunnerSettings): string {
   return `log:
   level: info
 runner:
@@ -37,6 +38,7 @@ runner:
     SSL_CERT_FILE: ${CERTIFICATES}
     GIT_SSL_CAINFO: ${CERTIFICATES}
     NODE_EXTRA_CA_CERTS: ${CERTIFICATES}
+    VAULT_ADDR: ${vaultUrl}
 cache:
   # A cache beside the runner would be one more thing that jobs share; the action \`cache\` keeps it in the forge.
   enabled: false

@@ -114,8 +114,8 @@ function runnerFiles({ vm, jobImage, sites, caCertificate }: RunnerArgs, secret:
     door: jobsDoor(vm.subnetPrefix),
     sites: Object.values(sites),
   };
-  const forgeUrl = `https://${sites.git}`;
-  const config = secret.apply((value) => runnerConfig({ forgeUrl, uuid: runnerUuid(value), containers }));
+  const urls = { forgeUrl: `https://${sites.git}`, vaultUrl: `https://${sites.vault}` };
+  const config = secret.apply((value) => runnerConfig({ ...urls, uuid: runnerUuid(value), containers }));
   return { "ca.crt": caCertificate, "config.yml": config, token: secret };
 }
 

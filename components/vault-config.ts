@@ -1,6 +1,7 @@
 import * as pulumi from "@pulumi/pulumi";
 import * as vault from "@pulumi/vault";
 import { SecretV2 } from "@pulumi/vault/kv/index.js";
+import { jobRole, jobSigner, type TrustedJobs } from "./job-login.ts";
 import { readOnly, STORE, vaultReader, type VaultLogin } from "./vault-reader.ts";
 
 interface VaultConfigArgs {
@@ -10,6 +11,12 @@ interface VaultConfigArgs {
   readonly appRole: (name: string) => VaultLogin;
   /** every secret of the foundation, by path below `foundation/` */
   readonly secrets: Readonly<Record<string, Readonly<Record<string, pulumi.Input<string>>>>>;
+  /** public half of the key with which the forge signs for jobs */
+  readonly idTokenKeyPem: string;
+  /** public host names */
+  readonly sites: Readonly<Record<"git" | "vault", string>>;
+  /** those that have the reader `ci` */
+  readonly jobs: TrustedJobs;
 }
 
 /** Who may read what. The name is that of the policy and of the AppRole. */
@@ -28,10 +35,11 @@ export const READERS = {
 } as const;
 
 /**
- * Vault's content as code: a policy and an AppRole per reader, the mirrored secrets.
+ * Vault's content as code: a policy and an AppRole per reader, who signs for jobs, the mirrored secrets.
  *
  * Only what Vault overwrites without complaint, so that an `up` without state converges. What it refuses to create
- * twice (KV store, audit devices, secret ids) is laid by `unseal-helper ensure`, and nothing here can delete it.
+ * twice (KV store, audit devices, logins, secret ids) is laid by `unseal-helper ensure`, and nothing here can delete
+ * it.
  */
 export class VaultConfig extends pulumi.ComponentResource {
   static readonly stage = 4;
@@ -57,7 +65,11 @@ export class VaultConfig extends pulumi.ComponentResource {
         child,
       );
     }
-    for (const [reader, text] of Object.entries(READERS)) vaultReader(reader, text, args.appRole(reader), child);
+    jobSigner(args.sites.git, args.idTokenKeyPem, child);
+    for (const [reader, text] of Object.entries(READERS)) {
+      const policy = vaultReader(reader, text, args.appRole(reader), child);
+      if (reader === "ci") jobRole(reader, [policy], args.jobs, args.sites.vault, child);
+    }
     this.provider = provider;
     this.registerOutputs({});
   }

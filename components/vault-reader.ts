@@ -11,8 +11,17 @@ export interface VaultLogin {
   readonly secretId: string;
 }
 
-/** A policy and the AppRole of the same name that has it; the secret id is laid by `unseal-helper ensure`. */
-export function vaultReader(name: string, text: string, { roleId }: VaultLogin, child: pulumi.CustomResourceOptions) {
+/**
+ * A policy and the AppRole of the same name that has it; the secret id is laid by `unseal-helper ensure`.
+ *
+ * @returns name of the policy, for who else is to have it
+ */
+export function vaultReader(
+  name: string,
+  text: string,
+  { roleId }: VaultLogin,
+  child: pulumi.CustomResourceOptions,
+): pulumi.Output<string> {
   const policy = new vault.Policy(`policy-${name}`, { name, policy: text }, child);
   // Not an AuthBackendRole: that refuses a role that is there already, as after a rebuild without state.
   new Endpoint(
@@ -29,6 +38,7 @@ export function vaultReader(name: string, text: string, { roleId }: VaultLogin, 
     },
     child,
   );
+  return policy.name;
 }
 
 /** A policy that reads one subtree of the KV store and lists its names. @param tree with a / at its end, or empty for all */

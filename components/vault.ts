@@ -91,7 +91,8 @@ interface VaultReadyArgs {
   readonly stack: string;
   readonly keyDirectory: string;
   readonly container: docker.Container;
-  /** AppRoles that the program configures; plain words */
+  /** path below `auth/` of the login of jobs, and AppRoles, that the program configures; plain words */
+  readonly jobLogin: string;
   readonly readers: readonly string[];
 }
 
@@ -109,7 +110,7 @@ export class VaultReady extends pulumi.ComponentResource {
         create:
           `node unseal-helper/main.ts ensure --stack '${args.stack}' --keys '${args.keyDirectory}'` +
           ` --host '${user}@${address}:${String(port)}' --host-key '${hostKey}'` +
-          ` --remove-consumers --readers ${args.readers.join(",")}`,
+          ` --job-login ${args.jobLogin} --remove-consumers --readers ${args.readers.join(",")}`,
         // A replaced container comes up sealed, and what follows needs it unsealed.
         triggers: [args.container.id],
         logging: "none",

@@ -1,4 +1,11 @@
-import { ecdsaKeyPair, ed25519KeyPair, P256_INPUT_BYTES, p256PrivateKeyPem, type SshKeyPair } from "./key-pairs.ts";
+import {
+  ecdsaKeyPair,
+  ed25519KeyPair,
+  P256_INPUT_BYTES,
+  p256PrivateKeyPem,
+  publicKeyPem,
+  type SshKeyPair,
+} from "./key-pairs.ts";
 import { deriveBytes, LABELS } from "./labels.ts";
 
 /** Credentials of one Vault AppRole. */
@@ -18,6 +25,8 @@ export interface DerivedSecrets {
     readonly secretKey: string;
     /** ed25519: PKCS#8 PEM; ecdsa: SEC 1 PEM; public halves as OpenSSH lines */
     readonly sshHostKeys: { readonly ed25519: SshKeyPair; readonly ecdsa: SshKeyPair };
+    /** Ed25519, signs the id tokens of jobs: PKCS#8 PEM, and `PUBLIC KEY` PEM without a line end after it */
+    readonly idTokenKey: { readonly privateKeyPem: string; readonly publicKeyPem: string };
   };
   /** P-256 private keys of the internal CA as `EC PRIVATE KEY` PEM */
   readonly ca: { readonly rootKeyPem: string; readonly intermediateKeyPem: string };
@@ -48,6 +57,7 @@ export interface DerivedSecrets {
 export function deriveSecrets(masterKey: Buffer): DerivedSecrets {
   const bytes = (label: string, length = 32): Buffer => deriveBytes(masterKey, label, length);
   const ownerId = bytes(LABELS.ownerId, 8).toString("hex");
+  const idTokenKey = ed25519KeyPair(bytes(LABELS.forgejoIdToken)).privateKeyPem;
   return deepFreeze({
     ownerId,
     forgejo: {
@@ -56,6 +66,7 @@ export function deriveSecrets(masterKey: Buffer): DerivedSecrets {
         ed25519: ed25519KeyPair(bytes(LABELS.forgejoSshEd25519)),
         ecdsa: ecdsaKeyPair(bytes(LABELS.forgejoSshEcdsa, P256_INPUT_BYTES)),
       },
+      idTokenKey: { privateKeyPem: idTokenKey, publicKeyPem: publicKeyPem(idTokenKey) },
     },
     ca: {
       rootKeyPem: p256PrivateKeyPem(bytes(LABELS.caRoot, P256_INPUT_BYTES)),

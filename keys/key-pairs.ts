@@ -26,6 +26,11 @@ export function ed25519KeyPair(seed: Buffer): SshKeyPair {
   };
 }
 
+/** Public half of a private key in PEM, as `PUBLIC KEY` without a line end after it. */
+export function publicKeyPem(privateKeyPem: string): string {
+  return createPublicKey(privateKeyPem).export({ format: "pem", type: "spki" }).toString().trimEnd();
+}
+
 /** ECDSA P-256 SSH key pair; the private half as in {@link p256PrivateKeyPem}. */
 export function ecdsaKeyPair(input: Buffer): SshKeyPair {
   const { publicPoint } = p256(input);

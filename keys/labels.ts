@@ -18,6 +18,8 @@ export const LABELS = {
   forgejoSshEd25519: "foundation/forgejo/ssh-host-key/ed25519/v1",
   /** scalar of the forge's ECDSA P-256 SSH host key */
   forgejoSshEcdsa: "foundation/forgejo/ssh-host-key/ecdsa-p256/v1",
+  /** 32-byte seed of the Ed25519 key with which the forge signs what its jobs say of themselves */
+  forgejoIdToken: "foundation/forgejo/id-token/ed25519/v1",
   /** scalar of the internal CA's P-256 root key, which clients trust across rebuilds */
   caRoot: "foundation/ca/root/v1",
   /** scalar of the internal CA's P-256 intermediate key, which signs the sites' certificates */

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { deriveSecrets, type DerivedSecrets } from "../keys/derive.ts";
 import { MASTER_KEY } from "./placeholder-key.ts";
 import { generate, TOKEN, VM_ID } from "./placeholders.ts";
-import { ofType, PASSWORD, ROLE } from "./policy/rule.ts";
+import { ofType, PASSWORD, rolesOf } from "./policy/rule.ts";
 import type { Recording } from "./record.ts";
 import type { StackConfig } from "./request.ts";
 
@@ -37,12 +37,15 @@ export function generatedSecret(name: string, value: string): KnownSecret {
 
 /** Everything that is derived from the master key. The AppRoles are those of the graph, and the program's own. */
 export function derivedSecrets(derived: DerivedSecrets, recording: Recording): KnownSecret[] {
-  const roles = ["pulumi", ...ofType(recording, ROLE).map(({ name }) => name.replace(/^approle-/, ""))];
+  // Jobs have no secret id that is derived.
+  const own = rolesOf(recording, "approle").filter(({ name }) => !name.startsWith("jobs-"));
+  const roles = ["pulumi", ...own.map(({ name }) => name)];
   const { forgejo, ca, restic, offsite, fileFingerprintKey } = derived;
   const values = {
     "forge SECRET_KEY": forgejo.secretKey,
     "forge SSH host key, ed25519": forgejo.sshHostKeys.ed25519.privateKeyPem,
     "forge SSH host key, ecdsa": forgejo.sshHostKeys.ecdsa.privateKeyPem,
+    "forge id token key": forgejo.idTokenKey.privateKeyPem,
     "CA root key": ca.rootKeyPem,
     "CA intermediate key": ca.intermediateKeyPem,
     "restic password": restic.password,

@@ -1,7 +1,7 @@
 import { ENDPOINTS } from "../components/topology.ts";
 import { networksOf } from "./interruptions.ts";
 import type { KnownSecret } from "./known-secrets.ts";
-import { CONTAINER, KV, ofType, POLICY, REMOTE, ROLE } from "./policy/rule.ts";
+import { CONTAINER, KV, ofType, POLICY, REMOTE, rolesOf, type Role } from "./policy/rule.ts";
 import { encodings } from "./policy/secrets.ts";
 import { statements } from "./policy/vault.ts";
 import { filesOf } from "./properties.ts";
@@ -122,23 +122,41 @@ function files({ recording, secrets }: Evidence): Link[] {
   );
 }
 
-/** Whoever has an AppRole and what its policies let it do; a role of a service's name is that service's. */
+/** Whoever has a role and what its policies let it do; an AppRole of a service's name is that service's. */
 function policies(run: Recording, paths: readonly string[]): Link[] {
   const texts = new Map(ofType(run, POLICY).map(({ inputs }) => [String(inputs.name), String(inputs.policy)]));
   const all = [...new Set([...mirrored(run).map(({ path }) => path), ...subtrees([...texts.values()]), ...paths])];
-  return ofType(run, ROLE).flatMap(({ inputs }) => {
-    const role = String(inputs.path).split("/").at(-1) ?? "";
-    const granted = (JSON.parse(String(inputs.dataJson)) as { token_policies?: string[] }).token_policies ?? [];
-    return granted.flatMap((policy) =>
-      all.flatMap((path) => {
-        const can = statements(texts.get(policy) ?? "").filter(([pattern]) => covers(pattern, dataPath(path)));
-        const verbs = [...new Set(can.flatMap(([, capabilities]) => capabilities))];
-        const how = `AppRole ${role}, policy ${policy}: ${verbs.join(", ")}`;
-        return verbs.length > 0 ? [{ from: reader(run, role), to: `vault:${path}`, how }] : [];
+  const verbsOf = (policy: string, path: string): string[] => {
+    const can = statements(texts.get(policy) ?? "").filter(([pattern]) => covers(pattern, dataPath(path)));
+    return [...new Set(can.flatMap(([, capabilities]) => capabilities))];
+  };
+  const granted = (from: string, by: string, { token_policies: names }: Role["content"]): Link[] => {
+    const own = (names ?? []) as string[];
+    const paths = all.filter((path) => !own.some((policy) => verbsOf(policy, path).includes("deny")));
+    return own.flatMap((policy) =>
+      paths.flatMap((path) => {
+        const verbs = verbsOf(policy, path);
+        const how = `${by}, policy ${policy}: ${verbs.join(", ")}`;
+        return verbs.length > 0 ? [{ from, to: `vault:${path}`, how }] : [];
       }),
     );
-  });
+  };
+  return [
+    ...rolesOf(run, "approle").flatMap(({ name, content }) => granted(reader(run, name), `AppRole ${name}`, content)),
+    ...rolesOf(run, "actions").flatMap(({ name, content }) =>
+      granted(`consumer:${name}`, `jobs ${jobsOf(content)}`, content),
+    ),
+  ];
 }
+
+/** `of clusters/fleet at refs/heads/main by push or schedule`. */
+function jobsOf({ bound_claims: claims }: Role["content"]): string {
+  const { repository, repository_owner: owner, ref, event_name: event } = claims as Record<string, string[]>;
+  const from = repository ?? owner?.map((name) => `${name}/*`);
+  return `of ${or(from)} at ${or(ref)} by ${or(event)}`;
+}
+
+const or = (names: readonly string[] = []): string => names.join(" or ");
 
 /** Whole parts of the store that policies name: `foundation/ci/*`. */
 function subtrees(texts: readonly string[]): string[] {
@@ -151,7 +169,7 @@ function subtrees(texts: readonly string[]): string[] {
 /** A role of a container's name is that service's, any other a consumer's; one that was rotated has a number at its end. */
 function reader(run: Recording, role: string): string {
   if (ofType(run, CONTAINER).some(({ name }) => name === role)) return `service:${role}`;
-  return `consumer:${/^consumer-(.+?)(--\d+)?$/.exec(role)?.[1] ?? role}`;
+  return `consumer:${/^(?:consumer|jobs)-(.+?)(--\d+)?$/.exec(role)?.[1] ?? role}`;
 }
 
 /** `foundation/forgejo/admin` is `foundation/data/forgejo/admin` to Vault. */

@@ -2,7 +2,7 @@ import type { AppRoleCredentials } from "../keys/derive.ts";
 import type { SshTarget } from "../ssh-target.ts";
 import { bootstrap, PULUMI_ROLE, repairRole } from "./bootstrap.ts";
 import { findFormerConsumers, removeFormerConsumers } from "./former-consumers.ts";
-import { layGroundwork, missingGroundwork, type Readers } from "./groundwork.ts";
+import { layGroundwork, missingGroundwork, type Wanted } from "./groundwork.ts";
 import { commit, initialise, needsInitialisation } from "./initialise.ts";
 import { restoreSeed, type Seed, wantedSeed } from "./seed.ts";
 import type { Epoch } from "./share-file.ts";
@@ -10,12 +10,10 @@ import { type Tools, type Unsealed, unsealVault } from "./unseal.ts";
 import { waitForVault } from "./waiting.ts";
 
 /** What {@link ensure} is to bring about, beyond a Vault that is open. */
-export interface EnsureArgs {
+export interface EnsureArgs extends Wanted {
   readonly target: SshTarget;
   /** of the AppRole `pulumi` */
   readonly credentials: AppRoleCredentials;
-  /** AppRoles that need a secret id; their policies are the Pulumi program's */
-  readonly readers: Readers;
   /** whether consumers that are none of the readers lose their AppRoles */
   readonly removeConsumers?: boolean;
   /** what a rebuild has brought for an empty Vault */
@@ -49,7 +47,7 @@ export async function ensure(tools: Tools, args: EnsureArgs): Promise<EnsureResu
   const bootstrapped = (await bootstrap(tools, args.credentials)) ? ["bootstrapped"] : [];
   const isRepaired = args.repairRole === true && (await repairRole(tools, args.credentials));
   const repaired = isRepaired ? [`repaired the AppRole ${PULUMI_ROLE}`] : [];
-  const made = await layGroundwork(tools, args.credentials, args.readers);
+  const made = await layGroundwork(tools, args.credentials, args);
   const groundwork = made.map((name) => `${name} made`);
   const former =
     args.removeConsumers === true ? await removeFormerConsumers(tools, args.credentials, args.readers) : [];
@@ -87,7 +85,7 @@ export async function initialiseAndOpen(
  */
 export async function planEnsure(
   tools: Tools,
-  { credentials, readers, removeConsumers, seed, newEpoch, repairRole: isRepair = false }: Omit<EnsureArgs, "target">,
+  { credentials, removeConsumers, seed, newEpoch, repairRole: isRepair = false, ...wanted }: Omit<EnsureArgs, "target">,
 ): Promise<string[]> {
   await tools.store.load();
   const manifest = newEpoch ? undefined : await wantedSeed(tools, seed);
@@ -98,8 +96,8 @@ export async function planEnsure(
   // Without the AppRole nobody can look.
   if (isRepair) return [...plan, `write the AppRole ${PULUMI_ROLE} again if it is lost`];
   if (plan.includes("unseal")) return plan;
-  const missing = await missingGroundwork(tools, credentials, readers);
-  const former = removeConsumers === true ? await findFormerConsumers(tools, credentials, readers) : [];
+  const missing = await missingGroundwork(tools, credentials, wanted);
+  const former = removeConsumers === true ? await findFormerConsumers(tools, credentials, wanted.readers) : [];
   return [...plan, ...missing.map((name) => `make the ${name}`), ...former.map((name) => `take the AppRole ${name}`)];
 }
 

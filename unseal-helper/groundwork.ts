@@ -5,15 +5,23 @@ import { waitForMount } from "./mount-upgrade.ts";
 import type { Tools } from "./unseal.ts";
 import type { VaultClient } from "./vault-client.ts";
 
-// What Vault refuses to create twice: audit devices, the KV store, secret ids. A provider that has lost its state would
-// stop at each of them, so they are made here, where looking first costs nothing. Everything that Vault overwrites
-// without complaint (policies, roles, secrets) is the Pulumi program's.
+// What Vault refuses to create twice: audit devices, the KV store, logins, secret ids. A provider that has lost its
+// state would stop at each of them, so they are made here, where looking first costs nothing. Everything that Vault
+// overwrites without complaint (policies, roles, secrets) is the Pulumi program's.
 
 /** Path of the KV store that the program mirrors its secrets into. */
 export const STORE = "foundation";
 
 /** Credentials by the name of the AppRole. */
 export type Readers = Readonly<Record<string, AppRoleCredentials>>;
+
+/** What a program builds on, beside what every Vault of a foundation has. */
+export interface Wanted {
+  /** AppRoles that need a secret id; their policies are the Pulumi program's */
+  readonly readers: Readers;
+  /** path below `auth/` where jobs of the forge log in by JWT */
+  readonly jobLogin?: string | undefined;
+}
 
 /** One thing that is there or is not. */
 interface Piece {
@@ -23,20 +31,21 @@ interface Piece {
 }
 
 /**
- * Brings Vault to: two audit devices, the KV store, a secret id for each reader. Looks before it creates, and takes
- * nothing away.
+ * Brings Vault to: two audit devices, the KV store, the login of jobs, a secret id for each reader. Looks before it
+ * creates, and takes nothing away.
  *
  * @returns what was created, in order
- * @throws UserError (refused) where something else is mounted at the store's path; (failed) without the AppRole
+ * @throws UserError (refused) where something else is at the path of the store or of the login; (failed) without the
+ *   AppRole
  */
 export async function layGroundwork(
   { vault, effects }: Pick<Tools, "vault" | "effects">,
   credentials: AppRoleCredentials,
-  readers: Readers,
+  wanted: Wanted,
 ): Promise<string[]> {
   return await asProgram(vault, credentials, async (token) => {
     const created: string[] = [];
-    for (const piece of pieces(vault, token, readers)) {
+    for (const piece of pieces(vault, token, wanted)) {
       if (await piece.isThere()) continue;
       effects.log(`vault: making the ${piece.name}`);
       await piece.create();
@@ -51,24 +60,25 @@ export async function layGroundwork(
 export async function missingGroundwork(
   { vault }: Pick<Tools, "vault">,
   credentials: AppRoleCredentials,
-  readers: Readers,
+  wanted: Wanted,
 ): Promise<string[]> {
   return await asProgram(vault, credentials, async (token) => {
     const missing: string[] = [];
-    for (const piece of pieces(vault, token, readers)) if (!(await piece.isThere())) missing.push(piece.name);
+    for (const piece of pieces(vault, token, wanted)) if (!(await piece.isThere())) missing.push(piece.name);
     return missing;
   });
 }
 
 const STORE_NAME = `KV store ${STORE}`;
 
-function pieces(vault: VaultClient, token: string, readers: Readers): Piece[] {
+function pieces(vault: VaultClient, token: string, { readers, jobLogin }: Wanted): Piece[] {
   return [
     // Two: while one is being replaced or its disk is full, Vault still answers. First and one after the other: while a
     // device is being enabled, Vault answers 500 to writes that it has carried out.
     auditDevice(vault, token, "file", "/vault/logs/audit.log"),
     auditDevice(vault, token, "log", "stdout"),
     keyValueStore(vault, token),
+    ...(jobLogin === undefined ? [] : [loginOfJobs(vault, token, jobLogin)]),
     ...Object.entries(readers).map(([name, { secretId }]) => secretIdOf(vault, token, name, secretId)),
   ];
 }
@@ -104,6 +114,24 @@ function keyValueStore(vault: VaultClient, token: string): Piece {
 interface Mount {
   readonly type: string;
   readonly options: { readonly version?: string } | null;
+}
+
+function loginOfJobs(vault: VaultClient, token: string, name: string): Piece {
+  return {
+    name: `login of jobs ${name}`,
+    isThere: async () => {
+      const found = (await list(vault, token, "sys/auth"))[`${name}/`] as { readonly type: string } | undefined;
+      if (found === undefined || found.type === "jwt") return found !== undefined;
+      throw new UserError(
+        `vault: auth/${name}/ is a login by ${found.type}, not by JWT`,
+        `vault auth move auth/${name}/ auth/ELSEWHERE/, then run again`,
+        EXIT.refused,
+      );
+    },
+    create: async () => {
+      await vault.write(token, `sys/auth/${name}`, { type: "jwt", description: "Jobs of the forge" });
+    },
+  };
 }
 
 function secretIdOf(vault: VaultClient, token: string, name: string, secretId: string): Piece {

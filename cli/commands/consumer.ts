@@ -2,6 +2,7 @@ import Table from "cli-table3";
 import { Command, Option } from "commander";
 import type { Consumer } from "../../config-consumers.ts";
 import { EXIT, UserError } from "../../errors.ts";
+import { issueCiLogin } from "../consumer/ci-login.ts";
 import { FLAVORS, formatKit, type Flavor } from "../consumer/kit.ts";
 import { createHttp } from "../http.ts";
 import type { Shell } from "../shell.ts";
@@ -15,12 +16,18 @@ EXIT STATUS
   2   Vault is sealed
   4   the passphrase is missing or does not open the key file
   7   Vault cannot be reached
-  64  no such consumer, or --reveal into a file or pipe without --force`;
+  8   ci-login: the forge vouches for its jobs, and nothing has to be stored
+  64  no such consumer, a lifetime that is none, or --reveal into a file or pipe without --force`;
 
 interface KitOptions extends StackOptions {
   readonly flavor: Flavor;
   readonly reveal?: true;
   readonly force?: true;
+  readonly ca?: string;
+}
+
+interface CiLoginOptions extends StackOptions {
+  readonly ttl: string;
   readonly ca?: string;
 }
 
@@ -41,11 +48,18 @@ export function consumerCommand(shell: Shell): Command {
     .option("--force", "with --reveal: also where standard output is no terminal")
     .option("--ca <file>", "CA of the sites, PEM; fetched and proven by the key file otherwise")
     .action((name: string, options: KitOptions) => printKit(shell, name, options));
+  const ciLogin = addStackOptions(new Command("ci-login"))
+    .description("fallback where the forge does not vouch for jobs: a short-lived login at Vault as secrets of Actions")
+    .argument("<name>", "name of the consumer")
+    .option("--ttl <time>", "how long it is good for, 1m to 24h", "1h")
+    .option("--ca <file>", "CA of the sites, PEM; fetched and proven by the key file otherwise")
+    .action((name: string, options: CiLoginOptions) => logInJobs(shell, name, options));
   return new Command("consumer")
     .description("tenants of the foundation: what they are granted, and how a cluster is attached")
     .addHelpText("after", EXIT_STATUS)
     .addCommand(list)
-    .addCommand(kit);
+    .addCommand(kit)
+    .addCommand(ciLogin);
 }
 
 async function printKit(shell: Shell, name: string, options: KitOptions): Promise<void> {
@@ -65,6 +79,25 @@ async function printKit(shell: Shell, name: string, options: KitOptions): Promis
   const revealed = reveal ? { secretId, token: await tokenOf(shell, stack, ca, consumer) } : undefined;
   // Ends with a line end of its own.
   shell.print(formatKit(revealed ? { ...about, revealed } : about).trimEnd());
+}
+
+async function logInJobs(shell: Shell, name: string, options: CiLoginOptions): Promise<void> {
+  const { ttl } = options;
+  const [, number, unit] = /^([1-9]\d{0,3})([mh])$/.exec(ttl) ?? [];
+  if (number === undefined || Number(number) * (unit === "h" ? 60 : 1) > 24 * 60)
+    throw new UserError(`consumer ci-login: not a time from 1m to 24h: ${ttl}`, "--ttl 1h", EXIT.usage);
+  const consumer = find((await loadStack(shell, options)).config.consumers, name);
+  const stack = await openStack(shell, options);
+  const ca = await certificateOf(shell, stack, options.ca);
+  const { sites } = stack.config;
+  const lines = await issueCiLogin({
+    ...{ sites, consumer, ttl },
+    roleId: stack.secrets.vaultAppRole(consumer.jobsRole).roleId,
+    program: stack.secrets.vaultAppRole("pulumi"),
+    http: createHttp(ca, shell.interrupted),
+    httpForCleanup: createHttp(ca),
+  });
+  for (const line of lines) shell.print(line);
 }
 
 function find(consumers: readonly Consumer[], name: string): Consumer {

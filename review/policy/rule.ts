@@ -21,7 +21,8 @@ export const REMOTE = "command:remote:Command";
 export const LOCAL = "command:local:Command";
 export const PASSWORD = "random:index/randomPassword:RandomPassword";
 export const POLICY = "vault:index/policy:Policy";
-export const ROLE = "vault:generic/endpoint:Endpoint";
+/** What is written into Vault by path: AppRoles, the roles of jobs, and who signs for jobs. */
+export const ENDPOINT = "vault:generic/endpoint:Endpoint";
 export const KV = "vault:kv/secretV2:SecretV2";
 export const DOCKER_PROVIDER = "pulumi:providers:docker";
 export const VAULT_PROVIDER = "pulumi:providers:vault";
@@ -32,6 +33,24 @@ export const label = ({ type, name }: Pick<Recorded, "type" | "name">): string =
 
 export const ofType = (run: Recording, ...types: string[]): Recorded[] =>
   run.resources.filter(({ type }) => types.includes(type));
+
+/** A role of Vault's: whose, and what was written. */
+export interface Role {
+  readonly name: string;
+  readonly content: Readonly<Record<string, unknown>>;
+  readonly resource: Recorded;
+}
+
+/** Roles of a login of Vault's: `approle`, or `actions`, which jobs of the forge have. */
+export function rolesOf(run: Recording, login: "approle" | "actions"): Role[] {
+  return ofType(run, ENDPOINT).flatMap((resource) => {
+    const { path, dataJson } = resource.inputs;
+    const [, of, name] = /^auth\/([\w-]+)\/role\/([\w-]+)$/.exec(String(path)) ?? [];
+    return of !== login || name === undefined
+      ? []
+      : [{ name, content: JSON.parse(String(dataJson)) as Role["content"], resource }];
+  });
+}
 
 /**
  * A rule that looks at one resource at a time.

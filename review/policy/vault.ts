@@ -1,4 +1,17 @@
-import { each, KV, ofType, POLICY, ROLE, show, unlike, VAULT_PROVIDER, type Rule } from "./rule.ts";
+import {
+  each,
+  ENDPOINT,
+  KV,
+  label,
+  ofType,
+  POLICY,
+  rolesOf,
+  show,
+  unlike,
+  VAULT_PROVIDER,
+  type Role,
+  type Rule,
+} from "./rule.ts";
 
 /** The one thing that anybody may write: the mark of a backup. */
 const CANARY = "foundation/data/backup/canary";
@@ -22,24 +35,39 @@ export const vaultRules: Rule[] = [
       return [...beyond.map((each) => `${each} on ${path}`), ...(allowed === undefined ? [`path ${path}`] : [])];
     }),
   ]),
-  each("vault: an AppRole has its own policy and short tokens", [ROLE], ({ name, inputs }) => {
-    const role = JSON.parse(String(inputs.dataJson)) as Record<string, unknown>;
-    return [
-      ...unlike({ name: `approle-${roleName(inputs)}` }, { name }),
-      ...unlike(role, { token_policies: [roleName(inputs)] }),
-      ...([role.token_ttl, role.token_max_ttl].every((seconds) => Number(seconds) > 0 && Number(seconds) <= 86_400)
-        ? []
-        : [`tokens of ${show(role.token_ttl)} s, at most ${show(role.token_max_ttl)} s`]),
-    ];
-  }),
-  each("vault: what is written by path is an AppRole, and is not read back", [ROLE], ({ inputs }) => [
-    ...unlike(inputs, { disableRead: true }),
-    ...(/^auth\/approle\/role\/[\w-]+$/.test(String(inputs.path)) ? [] : [`path ${show(inputs.path)}`]),
+  eachRole("vault: an AppRole has its own policy and short tokens", "approle", ({ name, content, resource }) => [
+    ...unlike({ name: resource.name }, { name: `approle-${name}` }),
+    ...(name.startsWith("jobs-")
+      ? [...notOf(name.slice("jobs-".length), content), ...lifetime(content, 600)]
+      : [...unlike(content, { token_policies: [name] }), ...lifetime(content, 86_400)]),
+  ]),
+  eachRole("vault: a job's role has one consumer's policy, minutes, and no pull request", "actions", (role) => [
+    ...unlike({ name: role.resource.name }, { name: `job-role-${role.name}` }),
+    ...lifetime(role.content, 600),
+    ...beyondTrusted(role),
   ]),
   {
-    name: "vault: every AppRole is one that the helper gives a secret id",
+    name: "vault: for jobs the forge signs, and nobody else",
     check: (run) => {
-      const roles = ofType(run, ROLE).map(({ inputs }) => roleName(inputs));
+      const [config, ...more] = ofType(run, ENDPOINT).filter(({ inputs }) => inputs.path === "auth/actions/config");
+      if (config === undefined || more.length > 0) return ["auth/actions/config: is not written once"];
+      return signedByOthers(config.inputs).map((what) => `${label(config)}: ${what}`);
+    },
+  },
+  each(
+    "vault: what is written by path is a role or who signs for jobs, and is not read back",
+    [ENDPOINT],
+    (resource) => [
+      ...unlike(resource.inputs, { disableRead: true }),
+      ...(/^auth\/((approle|actions)\/role\/[\w-]+|actions\/config)$/.test(String(resource.inputs.path))
+        ? []
+        : [`path ${show(resource.inputs.path)}`]),
+    ],
+  ),
+  {
+    name: "vault: every AppRole but those of jobs is one that the helper gives a secret id",
+    check: (run) => {
+      const roles = rolesOf(run, "approle").flatMap(({ name }) => (name.startsWith("jobs-") ? [] : [name]));
       const ensure = run.resources.find(({ name }) => name === "vault-ensure");
       const [, list] = / --readers (\S+)$/.exec(String(ensure?.inputs.create)) ?? [];
       return show(list?.split(",").toSorted()) === show(roles.toSorted())
@@ -54,6 +82,8 @@ const READING = ["read", "list"];
 /** What a policy may allow under a path; undefined where it may not speak of it. */
 function allowedBy(policy: string, path: string): string[] | undefined {
   const [, consumer] = /^consumer-(.+?)(--\d+)?$/.exec(policy) ?? [];
+  if (policy.startsWith("jobs-"))
+    return path === `foundation/data/consumers/${policy.slice("jobs-".length)}/vault` ? ["deny"] : undefined;
   if (consumer === undefined) {
     if (path === CANARY) return [...READING, "create", "update"];
     return /^foundation\/(data|metadata)\/([\w-]+\/)?\*$|^sys\/storage\/raft\/snapshot$/.test(path)
@@ -68,8 +98,56 @@ function allowedBy(policy: string, path: string): string[] | undefined {
   return isOwn ? [...READING, "create", "delete", "update"] : undefined;
 }
 
-function roleName(inputs: Record<string, unknown>): string {
-  return String(inputs.path).split("/").at(-1) ?? "";
+function signedByOthers({ dataJson, disableDelete }: Record<string, unknown>): string[] {
+  const {
+    bound_issuer: issuer,
+    jwt_supported_algs: algorithms,
+    ...keys
+  } = JSON.parse(String(dataJson)) as Record<string, unknown>;
+  const { jwt_validation_pubkeys: known, ...asked } = keys;
+  return [
+    ...(/^https:\/\/[\w.-]+\/api\/actions$/.test(String(issuer)) ? [] : [`bound_issuer ${show(issuer)}`]),
+    ...unlike({ algorithms, disableDelete }, { algorithms: ["EdDSA"], disableDelete: true }),
+    ...(Array.isArray(known) && known.length === 1 ? [] : ["not one key"]),
+    ...Object.keys(asked).map((key) => `${key} is set`),
+  ];
+}
+
+/** A rule that looks at one role at a time. */
+function eachRole(name: string, login: "approle" | "actions", judge: (role: Role) => string[]): Rule {
+  return {
+    name,
+    check: (run) =>
+      rolesOf(run, login).flatMap((role) => judge(role).map((what) => `${label(role.resource)}: ${what}`)),
+  };
+}
+
+/** Tokens of a role that outlive what they are for. */
+function lifetime({ token_ttl: usual, token_max_ttl: most }: Role["content"], seconds: number): string[] {
+  const isShort = [usual, most].every((each) => Number(each) > 0 && Number(each) <= seconds);
+  return isShort ? [] : [`tokens of ${show(usual)} s, at most ${show(most)} s`];
+}
+
+/** Policies that are not those of a consumer's jobs: its own, and what is withheld from them. */
+function notOf(name: string, { token_policies: policies }: Role["content"]): string[] {
+  const own = name === "ci" ? /^\["ci"\]$/ : new RegExp(`^\\["consumer-${name}(--\\d+)?","jobs-${name}"\\]$`);
+  return own.test(show(policies)) ? [] : [`token_policies ${show(policies)}`];
+}
+
+/** What lets more jobs in than those that people with the right to push have started. */
+function beyondTrusted({ name, content }: Role): string[] {
+  const { bound_audiences: audiences, bound_claims: claims } = content;
+  const { ref, event_name: events, ...from } = (claims ?? {}) as Record<string, string[]>;
+  const wrong = (values: readonly string[] | undefined, right: RegExp) =>
+    values === undefined || values.length === 0 ? ["any"] : values.filter((value) => !right.test(value));
+  return [
+    ...notOf(name, content),
+    ...wrong(audiences as string[] | undefined, /^https:\/\/[\w.-]+$/).map((each) => `audience ${each}`),
+    ...wrong(ref, /^refs\/(heads|tags)\/./).map((each) => `ref ${each}`),
+    ...wrong(events, /^(push|release|schedule|workflow_dispatch)$/).map((each) => `event ${each}`),
+    ...(Object.keys(from).length === 1 ? [] : [`bound to ${show(from)}`]),
+    ...wrong(from.repository ?? from.repository_owner, /^[\w./-]+$/).map((each) => `repository ${each}`),
+  ];
 }
 
 function isAppRole(authLogin: string): boolean {

@@ -16,6 +16,7 @@ test("each action says what it is and how it is run", () => {
     ["download-artifact/action.yml", "download-artifact"],
     ["setup-node/action.yml", "setup-node"],
     ["upload-artifact/action.yml", "upload-artifact"],
+    ["vault-secrets/action.yml", "vault-secrets"],
   ]);
 });
 
@@ -37,6 +38,6 @@ test("git makes of it one branch per action and version, and the same commits ev
     expect(git(["ls-tree", "--name-only", "cache"])).toBe("action.yml\nindex.js\n");
     return git(["for-each-ref"]);
   });
-  expect(commits[0]?.split("\n")).toHaveLength(5 * 4 + 1);
+  expect(commits[0]?.split("\n")).toHaveLength(6 * 4 + 1);
   expect(commits[0]).toBe(commits[1]);
 });

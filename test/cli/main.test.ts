@@ -65,6 +65,11 @@ test.each<[string[], number, string]>([
     "error: option '--flavor <name>' argument 'helm' is invalid. Allowed choices are argocd, flux, all.\n" +
       "hint: foundation consumer kit --help\n",
   ],
+  ...["0m", "25h", "1d", "90"].map((ttl): [string[], number, string] => [
+    ["consumer", "ci-login", "team", "--ttl", ttl],
+    EXIT.usage,
+    `error: consumer ci-login: not a time from 1m to 24h: ${ttl}\nhint: --ttl 1h\n`,
+  ]),
   [
     ["creds", "--show", "root"],
     EXIT.usage,

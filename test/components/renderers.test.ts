@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
+import { appIni } from "../../components/app-ini.ts";
 import { caddyfile, type CaddyTls } from "../../components/caddy.ts";
-import { appIni } from "../../components/forgejo.ts";
 import { landingPage } from "../../components/landing-page.ts";
 import { settings } from "../../components/postgres.ts";
 import { runnerConfig, storedJobImage } from "../../components/runner-config.ts";
@@ -134,7 +134,11 @@ describe("PostgreSQL's settings", () => {
 });
 
 describe("runner", () => {
-  const settings = { forgeUrl: "https://git.example.org", uuid: "37633331-3539-3165-3862-363732323561" };
+  const settings = {
+    forgeUrl: "https://git.example.org",
+    vaultUrl: "https://vault.example.org",
+    uuid: "37633331-3539-3165-3862-363732323561",
+  };
   it("has this configuration, with jobs in its own container", async () => {
     await expect(runnerConfig(settings)).toMatchFileSnapshot("expected/runner-config.container.txt");
   });

@@ -19,7 +19,9 @@ describe("accepted consumers", () => {
         buckets: [],
         secrets: [],
         webhooks: [],
+        ci: { refs: ["refs/heads/main"], events: ["push", "release", "schedule", "workflow_dispatch"] },
         rotation: 0,
+        jobsRole: "jobs-ci-team",
         vaultRole: "consumer-ci-team",
       },
     ]);
@@ -38,6 +40,7 @@ describe("accepted consumers", () => {
         { url: "https://flux.example.com:8443/hook/1f~2", events: ["push"], repository: "fleet" },
         { url: "http://git.example.org/x", events: ["release", "package"] },
       ],
+      ci: { refs: ["refs/heads/main", "refs/heads/release/*", "refs/tags/*"], events: ["push"] },
       rotation: "3",
     };
     expect(parsed(everything)).toEqual([
@@ -48,6 +51,7 @@ describe("accepted consumers", () => {
         s3User: "consumer-my-cluster",
         database: "my_cluster",
         rotation: 3,
+        jobsRole: "jobs-my-cluster",
         vaultRole: "consumer-my-cluster--3",
       },
     ]);
@@ -193,6 +197,33 @@ describe("two claims to one thing", () =>
       set("[0].repositories[1]", "app"),
     ],
   ]));
+
+describe("jobs", () => {
+  const REF = "is not refs/heads/NAME or refs/tags/NAME, with at most one * at its end";
+  const EVENT = "is not one of: push, release, schedule, workflow_dispatch";
+  refuses([
+    ...["main", "refs/*", "refs/heads/", "refs/pull/1/head", "refs/heads/*/x", "refs/heads/../x y", "*"].map(
+      (ref): Refusal => [
+        [team({ ci: { refs: [ref] } })],
+        `consumers[0].ci.refs[0]: ${REF}: ${ref}`,
+        set("[0].ci.refs[0]", "refs/heads/main"),
+      ],
+    ),
+    // Whoever opens a pull request decides what such a job does.
+    ...["pull_request", "pull_request_target", "workflow_call", "issue_comment", "Push"].map((event): Refusal => [
+      [team({ ci: { events: ["push", event] } })],
+      `consumers[0].ci.events[1]: ${EVENT}: ${event}`,
+      set("[0].ci.events[1]", "push"),
+    ]),
+    [[team({ ci: { refs: [] } })], "consumers[0].ci.refs: is empty: []", set("[0].ci.refs[0]", "refs/heads/main")],
+    [[team({ ci: { events: [] } })], "consumers[0].ci.events: is empty: []", set("[0].ci.events[0]", "push")],
+    [[team({ ci: "main" })], "consumers[0].ci: is not an object: main", set("[0].ci.refs[0]", "refs/heads/main")],
+    [[team({ ci: { ref: [] } })], "consumers[0].ci.ref: unknown key", "rm --path 'foundation:consumers[0].ci.ref'"],
+  ]);
+
+  it("keep the other default where one is declared", () =>
+    expect(parsed(team({ ci: { events: ["push"] } }))[0]?.ci).toEqual({ refs: ["refs/heads/main"], events: ["push"] }));
+});
 
 describe("paths in Vault", () => {
   const secret = (path: string, what: string): Refusal => [

@@ -1,8 +1,11 @@
-import { randomBytes } from "node:crypto";
+import { createHash, randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { loginToVault } from "../../cli/vault-client.ts";
+import type { VerifyContext } from "../../cli/verify/context.ts";
+import type { OpenStack } from "../../cli/stack.ts";
 import { openVerifyContext } from "./context.ts";
 import { issueToken } from "./load/issues.ts";
-import { onVm } from "./rig.ts";
+import { foundation, onVm } from "./rig.ts";
 import { logs, oneStep, said, upWithRunner, Workflows, type Ended } from "./workflows.ts";
 
 // Jobs of Actions, by what users do: push a workflow, and see what its jobs could and could not. The rig's stack gets the
@@ -10,11 +13,13 @@ import { logs, oneStep, said, upWithRunner, Workflows, type Ended } from "./work
 
 let forge: Workflows;
 let token: string;
+let context: VerifyContext;
+let stack: OpenStack;
 const id = `actions-${randomBytes(3).toString("hex")}`;
 
 beforeAll(async () => {
-  await upWithRunner();
-  const { context } = await openVerifyContext();
+  await upWithRunner({ "foundation:consumers": [{ name: "builds", repositories: ["app"] }, { name: "strangers" }] });
+  ({ context, stack } = await openVerifyContext());
   token = await issueToken(context, id);
   forge = new Workflows(context, token);
 });
@@ -91,6 +96,69 @@ jobs:
           for layer in image/*; do tar -xOf $layer ./answer 2>/dev/null || true; done >answer
           echo SAYS image $(cat answer)
 `;
+
+/** A job that reads a secret of the consumer `builds`, with what a forge without identities for jobs has. */
+const readsSecret = (path: string, key: string, script: string) => `on: push
+jobs:
+  only:
+    runs-on: foundation
+    steps:
+      - uses: actions/vault-secrets@v4
+        with:
+          role: builds
+          role-id: \${{ secrets.VAULT_ROLE_ID }}
+          secret-id: \${{ secrets.VAULT_SECRET_ID }}
+          secrets: |
+            ${path} ${key} | READ
+      - shell: bash
+        run: |
+          ${script}
+`;
+
+/** Of the errors that steps made. */
+const errors = (run: Ended): string[] =>
+  [...logs(run).matchAll(/(?:::|\[)error(?:::|\])(vault-secrets: .*)$/gm)].map(([, text = ""]) => text.trim());
+
+describe("secrets of Vault in a job, by the fallback", () => {
+  const OWN = "consumers/builds/forge";
+
+  test("are there once somebody has logged its organisation in, and are not read in its log", async () => {
+    const { code, stdout, stderr } = await foundation(["consumer", "ci-login", "builds", "--ttl", "30m"]);
+    expect([code, stdout.split("\n")[0]], stderr).toEqual([
+      0,
+      "fallback: for 30m, jobs of builds have what builds has in Vault.",
+    ]);
+    const operator = stack.secrets.vaultAppRole("operator");
+    const session = await loginToVault(context.http, `https://${context.sites.vault}`, operator);
+    const { token: secret = "" } = await session.read(OWN);
+    await session.end();
+    expect(secret).not.toBe("");
+    const script = `echo SAYS $(printf %s "$READ" | sha256sum | cut -d' ' -f1)
+          echo "LEAK $READ"`;
+    const run = await forge.run("builds/app", readsSecret(OWN, "token", script));
+    expect(run.conclusion, logs(run)).toBe("success");
+    expect(said(run)).toEqual([createHash("sha256").update(secret).digest("hex")]);
+    expect(logs(run)).toMatch(/LEAK \*\*\*/);
+    expect(logs(run)).not.toContain(secret);
+    expect(logs(run)).toContain("fallback: an AppRole's secret id, because the forge does not vouch for this job");
+  });
+
+  test.each(["consumers/builds/vault", "consumers/strangers/forge", "forgejo/admin", "ci/deploy"])(
+    "are not those of %s",
+    async (path) => {
+      const run = await forge.run("builds/app", readsSecret(path, "token", 'echo SAYS "$READ"'));
+      expect([run.conclusion, said(run)], logs(run)).toEqual(["failure", []]);
+      expect(errors(run).join("; "), logs(run)).toMatch(/permission denied.* \(HTTP 403\)$/);
+    },
+  );
+
+  test("are not there for another organisation's job, which is told why", async () => {
+    const repository = await forge.create(`${id}-no-secret`);
+    const run = await forge.run(repository, readsSecret(OWN, "token", 'echo SAYS "$READ"'));
+    expect([run.conclusion, said(run)], logs(run)).toEqual(["failure", []]);
+    expect(errors(run).join("; "), logs(run)).toMatch(/^vault-secrets: the forge does not vouch for this job\. /);
+  });
+});
 
 let attempts = 0;
 let successes = 0;

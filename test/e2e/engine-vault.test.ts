@@ -103,6 +103,11 @@ describe.skipIf(archive === undefined)("vault", () => {
         },
         { provider },
       );
+      new Endpoint(
+        "kept",
+        { path: "auth/approle/role/kept", dataJson: "{}", disableRead: true, disableDelete: true },
+        { provider },
+      );
       return { role: role.path };
     };
   }
@@ -127,17 +132,17 @@ describe.skipIf(archive === undefined)("vault", () => {
   test("everything is made, works, is the same the second time, changes in place, and goes", async () => {
     const first = await run(up);
     expect(failures(first)).toEqual([]);
-    expect(first.changes.create).toBe(4);
+    expect(first.changes.create).toBe(5);
     expect(first.outputs).toEqual({ role: "auth/approle/role/reader" });
     // The secret id is older than the role's policy and id, and works with both.
     expect((await login()).status).toBe(200);
     expect((await api("GET", "engine/data/app/login")).data.data).toEqual({ password: "first-password" });
-    expect((await run(up)).changes).toEqual({ create: 0, update: 0, replace: 0, delete: 0, same: 4 });
+    expect((await run(up)).changes).toEqual({ create: 0, update: 0, replace: 0, delete: 0, same: 5 });
 
     const policy = 'path "engine/data/app/*" { capabilities = ["read"] }';
     const changed = await run(up, { policy, ttl: 0, password: "second-password" });
     expect(failures(changed)).toEqual([]);
-    expect(changed.changes).toEqual({ create: 0, update: 3, replace: 0, delete: 0, same: 1 });
+    expect(changed.changes).toEqual({ create: 0, update: 3, replace: 0, delete: 0, same: 2 });
     expect((await api("GET", "engine/data/app/login")).data).toMatchObject({
       data: { password: "second-password" },
       metadata: { version: 2 },
@@ -155,9 +160,9 @@ describe.skipIf(archive === undefined)("vault", () => {
     rmSync(stateFile);
     const blind = await run(up);
     expect(failures(blind)).toEqual([]);
-    expect(blind.changes.create).toBe(4);
+    expect(blind.changes.create).toBe(5);
     expect((await login()).status).toBe(200);
-    expect((await run(up)).changes).toMatchObject({ same: 4 });
+    expect((await run(up)).changes).toMatchObject({ same: 5 });
   });
 
   test("what the program made goes with it", async () => {
@@ -167,12 +172,13 @@ describe.skipIf(archive === undefined)("vault", () => {
       expect([path, (await api("GET", path)).status]).toEqual([path, 404]);
     }
     expect((await api("GET", "sys/mounts/engine")).status).toBe(200);
+    expect((await api("GET", "auth/approle/role/kept")).status).toBe(200);
   });
 
   test("a sealed Vault is said to be sealed, and stands in the way of what concerns it only", async () => {
     expect(failures(await run(up))).toEqual([]);
     await api("PUT", "sys/seal");
-    expect((await run(up)).changes).toMatchObject({ same: 4 });
+    expect((await run(up)).changes).toMatchObject({ same: 5 });
     expect((await run(preview, { password: "x" })).result).toBe("succeeded");
     const digest = await run(up, { password: "x" });
     expect(digest.failures[0]).toMatchObject({ message: `vault ${address}: sealed`, exitCode: 2 });

@@ -45,7 +45,7 @@ describe.skipIf(archive === undefined)("ensure on a real Vault", () => {
     vault: new VaultClient((request) => seam.requestVault(request)),
   });
   const run = (seam?: Effects): Promise<EnsureResult> =>
-    ensure(tools(seam), { target, credentials, readers, seed: NO_SEED, newEpoch: false });
+    ensure(tools(seam), { target, credentials, readers, jobLogin: "actions", seed: NO_SEED, newEpoch: false });
   const killedAfter = (path: string): Effects => killing(effects(), path);
 
   it("starts over when nothing but Vault itself knows that it was initialised", async () => {
@@ -101,6 +101,7 @@ describe.skipIf(archive === undefined)("ensure on a real Vault", () => {
       "audit device file made",
       "audit device log made",
       "KV store foundation made",
+      "login of jobs actions made",
       "secret id of ci made",
     ]);
     expect(readFileSync(shareFile, "utf8")).toContain('"rootToken": null');

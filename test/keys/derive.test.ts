@@ -40,6 +40,8 @@ describe("deriveSecrets", () => {
       expect(verify("sha256", Buffer.from("x"), createPublicKey(pem), signature)).toBe(true);
     }
     expect(createPrivateKey(derived.forgejo.sshHostKeys.ed25519.privateKeyPem).asymmetricKeyType).toBe("ed25519");
+    const { privateKeyPem, publicKeyPem } = derived.forgejo.idTokenKey;
+    expect(verify(null, Buffer.from("x"), publicKeyPem, sign(null, Buffer.from("x"), privateKeyPem))).toBe(true);
   });
 
   it("gives every VM a password of its own for the offsite, and none to what is no id", () => {

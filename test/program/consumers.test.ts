@@ -42,8 +42,14 @@ describe("a declaration", () => {
       "+ Consumers consumers",
       "+ Endpoint approle-consumer-ci-team",
       "+ Endpoint approle-consumer-cluster--2",
+      "+ Endpoint approle-jobs-ci-team",
+      "+ Endpoint approle-jobs-cluster",
+      "+ Endpoint job-role-ci-team",
+      "+ Endpoint job-role-cluster",
       "+ Policy policy-consumer-ci-team",
       "+ Policy policy-consumer-cluster--2",
+      "+ Policy policy-jobs-ci-team",
+      "+ Policy policy-jobs-cluster",
       "+ RandomPassword consumer-cluster-database",
       "+ RandomPassword consumer-cluster-s3",
       "+ RandomPassword consumer-cluster-webhook",
@@ -117,7 +123,7 @@ describe("a declaration", () => {
     });
     const ensure = String(granted.resources.find(({ name }) => name === "vault-ensure")?.inputs.create);
     expect(ensure).toMatch(
-      / --readers operator,forgejo,postgres,rustfs,ci,backup,consumer-cluster--2,consumer-ci-team$/,
+      / --job-login actions --remove-consumers --readers operator,forgejo,postgres,rustfs,ci,backup,consumer-cluster--2,consumer-ci-team$/,
     );
   });
 
@@ -201,6 +207,72 @@ path "foundation/data/consumers/cluster/${path}" {
   });
 });
 
+describe("jobs", () => {
+  const written = (name: string) =>
+    JSON.parse(String(named(granted, name, "vault:generic/endpoint:Endpoint").dataJson)) as Record<string, unknown>;
+  const MAIN = { event_name: ["push", "release", "schedule", "workflow_dispatch"], ref: ["refs/heads/main"] };
+  const common = {
+    bound_audiences: ["https://vault.example.org"],
+    bound_claims_type: "glob",
+    claim_mappings: { actor: "actor", event_name: "event_name", ref: "ref", run_id: "run_id", sha: "sha" },
+    role_type: "jwt",
+    token_max_ttl: 600,
+    token_ttl: 600,
+    user_claim: "repository",
+  };
+
+  const TEAM = ["consumer-ci-team", "jobs-ci-team"];
+
+  it("have the policy of their consumer, by repository, ref and event", () => {
+    expect(written("job-role-cluster")).toEqual({
+      ...common,
+      bound_claims: {
+        event_name: ["push", "schedule"],
+        ref: ["refs/heads/main", "refs/tags/v*"],
+        repository: ["clusters/fleet", "clusters/infra"],
+      },
+      token_policies: ["consumer-cluster--2", "jobs-cluster"],
+    });
+  });
+
+  it("of a consumer without declared repositories are those of its organisation, on main", () => {
+    const bound = { ...MAIN, repository_owner: ["ci-team"] };
+    expect(written("job-role-ci-team")).toEqual({ ...common, bound_claims: bound, token_policies: TEAM });
+  });
+
+  it("have by the fallback what they have otherwise, but no secret id of ours", () => {
+    expect(written("approle-jobs-ci-team")).toEqual({
+      role_id: fixture.derived.vaultAppRole("jobs-ci-team").roleId,
+      secret_id_ttl: 86_400,
+      token_max_ttl: 600,
+      token_policies: TEAM,
+      token_ttl: 600,
+    });
+  });
+
+  it("do not get the login that does not end", () => {
+    expect(named(granted, "policy-jobs-ci-team", POLICY).policy).toBe(
+      'path "foundation/data/consumers/ci-team/vault" {\n  capabilities = ["deny"]\n}\n',
+    );
+  });
+
+  it("of the foundation's own organisation read what is there for them", () => {
+    const bound = { ...MAIN, repository_owner: ["platform"] };
+    expect(written("job-role-ci")).toEqual({ ...common, bound_claims: bound, token_policies: ["ci"] });
+  });
+
+  it("are signed for with the key that the forge is given, and Vault asks nobody", () => {
+    const { idTokenKey } = fixture.derived.forgejo;
+    expect(written("job-login")).toEqual({
+      bound_issuer: "https://git.example.org/api/actions",
+      jwt_supported_algs: ["EdDSA"],
+      jwt_validation_pubkeys: [idTokenKey.publicKeyPem],
+    });
+    const file = /^id_token_key (\S+)$/m.exec(String(named(granted, "forgejo-files").stdin))?.[1] ?? "";
+    expect(Buffer.from(file, "base64").toString()).toBe(idTokenKey.privateKeyPem);
+  });
+});
+
 describe("a change of one consumer leaves the others alone", () => {
   const changed = async (...consumers: unknown[]) =>
     differences(granted, await fixture.run("repreview", { ...OFFSITE, consumers }));
@@ -213,6 +285,9 @@ describe("a change of one consumer leaves the others alone", () => {
       "- Policy policy-consumer-cluster--2",
       "Command consumer-cluster-token: create",
       "Command vault-ensure: create",
+      // Under their own names, with the other policy.
+      "Endpoint approle-jobs-cluster: dataJson, option dependencies, option propertyDependencies",
+      "Endpoint job-role-cluster: dataJson, option dependencies, option propertyDependencies",
       "RandomPassword consumer-cluster-database: keepers",
       "RandomPassword consumer-cluster-s3: keepers",
       "RandomPassword consumer-cluster-webhook: keepers",
@@ -243,7 +318,10 @@ describe("a change of one consumer leaves the others alone", () => {
       "- Command consumer-ci-team-forge",
       "- Command consumer-ci-team-token",
       "- Endpoint approle-consumer-ci-team",
+      "- Endpoint approle-jobs-ci-team",
+      "- Endpoint job-role-ci-team",
       "- Policy policy-consumer-ci-team",
+      "- Policy policy-jobs-ci-team",
       "- SecretV2 consumer-ci-team-forge",
       "- SecretV2 consumer-ci-team-vault",
       "Command forgejo-admin: create",

@@ -38,6 +38,7 @@ export const CONSUMERS = {
         { url: "https://flux.example.com/hook/1", events: ["push", "create"], repository: "fleet" },
         { url: "https://git.example.org/api/x", events: ["package"] },
       ],
+      ci: { refs: ["refs/heads/main", "refs/tags/v*"], events: ["push", "schedule"] },
       rotation: 2,
     },
     { name: "ci-team" },

@@ -84,6 +84,8 @@ pulumi:providers:docker vm
   vault:generic/endpoint:Endpoint approle-operator
   vault:generic/endpoint:Endpoint approle-postgres
   vault:generic/endpoint:Endpoint approle-rustfs
+  vault:generic/endpoint:Endpoint job-login
+  vault:generic/endpoint:Endpoint job-role-ci
   vault:index/policy:Policy policy-backup
   vault:index/policy:Policy policy-ci
   vault:index/policy:Policy policy-forgejo
@@ -268,7 +270,12 @@ describe("a change of the configuration changes what it is about and nothing els
     [
       "the organisation",
       forge({ organisation: "infra" }),
-      ["Command caddy-files: stdin", "Command forgejo-admin: create", "Container caddy: labels"],
+      [
+        "Command caddy-files: stdin",
+        "Command forgejo-admin: create",
+        "Container caddy: labels",
+        "Endpoint job-role-ci: dataJson",
+      ],
     ],
     [
       "one site's name",
@@ -497,7 +504,7 @@ it("command lines hold the user's sudo, arguments and nothing secret", async () 
   const ensure = run.resources.find(({ name }) => name === "vault-ensure");
   expect(String(ensure?.inputs.create).replace(/--keys '\S+'/, "--keys 'KEYS'")).toBe(
     `node unseal-helper/main.ts ensure --stack 'test' --keys 'KEYS' --host 'debian@203.0.113.7:2022' --host-key '${HOST_KEY}'` +
-      " --remove-consumers --readers operator,forgejo,postgres,rustfs,ci,backup",
+      " --job-login actions --remove-consumers --readers operator,forgejo,postgres,rustfs,ci,backup",
   );
 });
 

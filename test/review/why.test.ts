@@ -63,7 +63,7 @@ is reached by
       "a secret that people wrote",
       `vault:foundation/ci/deploy
 is reached by
-  consumer:ci        AppRole ci, policy ci: read
+  consumer:ci        AppRole ci, policy ci: read; jobs of platform/* at refs/heads/main by push or release or schedule or workflow_dispatch, policy ci: read
   consumer:operator  AppRole operator, policy operator: read`,
     ],
     [
@@ -141,7 +141,7 @@ reaches
       "whoever has an AppRole",
       `consumer:ci
 reaches
-  vault:foundation/ci/*  AppRole ci, policy ci: read`,
+  vault:foundation/ci/*  AppRole ci, policy ci: read; jobs of platform/* at refs/heads/main by push or release or schedule or workflow_dispatch, policy ci: read`,
     ],
   ])("%s", (_, answer) => expect(why(answer.split("\n", 1)[0] ?? "")).toBe(answer));
 });
@@ -174,6 +174,20 @@ describe("a consumer that was declared", () => {
         "vault:foundation/consumers/cluster/vault",
         "vault:foundation/consumers/cluster/webhook",
       ],
+    ]);
+  });
+
+  it("has its secrets in jobs too, by repository, ref and event", () => {
+    const secret = lookUp(withConsumers, "vault:foundation/consumers/cluster/forge");
+    expect(secret.reachedBy.find(({ what }) => what === "consumer:cluster")?.how).toEqual([
+      "AppRole consumer-cluster--2, policy consumer-cluster--2: read",
+      "AppRole jobs-cluster, policy consumer-cluster--2: read",
+      "jobs of clusters/fleet or clusters/infra at refs/heads/main or refs/tags/v* by push or schedule, " +
+        "policy consumer-cluster--2: read",
+    ]);
+    const login = lookUp(withConsumers, "vault:foundation/consumers/cluster/vault");
+    expect(login.reachedBy.find(({ what }) => what === "consumer:cluster")?.how).toEqual([
+      "AppRole consumer-cluster--2, policy consumer-cluster--2: read",
     ]);
   });
 

@@ -94,6 +94,7 @@ describe("a command", () => {
     );
     const names = [...new Set(values.map(([name]) => name))].sort();
     expect(names).toEqual([
+      "job-login",
       "new-passphrase-fd",
       "out",
       "project",

@@ -21,6 +21,7 @@ const GROUNDWORK = [
   "audit device file made",
   "audit device log made",
   "KV store foundation made",
+  "login of jobs actions made",
   "secret id of backup made",
   "secret id of ci made",
 ];
@@ -77,6 +78,7 @@ describe("ensure", () => {
       "POST auth/approle/login",
       ...["GET sys/audit", "POST sys/audit/file", "GET sys/audit", "POST sys/audit/log"],
       ...["GET sys/mounts", "POST sys/mounts/foundation"],
+      ...["GET sys/auth", "POST sys/auth/actions"],
       ...["backup", "ci"].flatMap((name) => [
         ...[`GET auth/approle/role/${name}`, `GET auth/approle/role/${name}`, `POST auth/approle/role/${name}`],
         `POST auth/approle/role/${name}/custom-secret-id`,
@@ -97,7 +99,7 @@ describe("ensure", () => {
       ...["read file", "read seed"],
       ...["read file", "GET sys/seal-status", "GET sys/seal-status", "GET sys/health", "GET sys/seal-status"],
       "POST auth/approle/login",
-      ...["GET sys/audit", "GET sys/audit", "GET sys/mounts"],
+      ...["GET sys/audit", "GET sys/audit", "GET sys/mounts", "GET sys/auth"],
       ...["backup", "ci"].flatMap((name) => [
         `GET auth/approle/role/${name}`,
         `POST auth/approle/role/${name}/secret-id/lookup`,
@@ -177,8 +179,13 @@ describe("ensure", () => {
     await world.ensure();
     expect(await plan(world)).toEqual([]);
     world.vault.storage?.groundwork.devices.delete("log/");
+    world.vault.storage?.groundwork.logins.clear();
     world.vault.storage?.groundwork.roles.get("ci")?.clear();
-    expect(await plan(world)).toEqual(["make the audit device log", "make the secret id of ci"]);
+    expect(await plan(world)).toEqual([
+      "make the audit device log",
+      "make the login of jobs actions",
+      "make the secret id of ci",
+    ]);
   });
 });
 
@@ -375,6 +382,17 @@ describe("what Vault refuses to create twice", () => {
         exitCode: EXIT.refused,
       });
     }
+  });
+
+  it("is refused where jobs would log in by something else", async () => {
+    const world = new FakeWorld();
+    await world.ensure();
+    world.vault.storage?.groundwork.logins.set("actions/", { type: "userpass" });
+    await expect(world.ensure()).rejects.toMatchObject({
+      message: "vault: auth/actions/ is a login by userpass, not by JWT",
+      hint: "vault auth move auth/actions/ auth/ELSEWHERE/, then run again",
+      exitCode: EXIT.refused,
+    });
   });
 
   it("is waited for, but not for ever", async () => {

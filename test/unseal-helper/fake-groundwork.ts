@@ -1,12 +1,14 @@
 import type { VaultResponse } from "../../unseal-helper/effects.ts";
 
-/** Audit devices, mounts and AppRoles of the fake Vault: it refuses what the real one refuses to create twice. */
+/** Audit devices, mounts, logins and AppRoles of the fake Vault: it refuses what the real one refuses to create twice. */
 export class FakeGroundwork {
   /** type by path */
   readonly devices = new Map<string, string>();
   readonly mounts = new Map<string, { type: string; options: object | null }>([
     ["sys/", { type: "system", options: null }],
   ]);
+  /** logins beside that by AppRole, type by path */
+  readonly logins = new Map<string, { type: string }>();
   /** secret ids by role */
   readonly roles = new Map<string, Set<string>>();
   /** what was deleted, in order */
@@ -27,9 +29,10 @@ export class FakeGroundwork {
       this.roles.delete(gone);
       return this.#remove(`AppRole ${gone}`);
     }
-    const [, kind, name = ""] = /^POST sys\/(audit|mounts)\/(.+)$/.exec(call) ?? [];
+    const [, kind, name = ""] = /^POST sys\/(audit|mounts|auth)\/(.+)$/.exec(call) ?? [];
     if (kind === "audit") return this.#enable(name, input);
     if (kind === "mounts") return this.#mount(name, input);
+    if (kind === "auth" && name !== "approle") return this.#logInAt(name, input);
     const [, method, role = "", rest] = /^(GET|POST) auth\/approle\/role\/([\w-]+)(\/.*)?$/.exec(call) ?? [];
     return method === undefined || role === "pulumi" ? undefined : this.#role(method, role, rest, input);
   }
@@ -50,6 +53,12 @@ export class FakeGroundwork {
     if (this.mounts.has(`${name}/`)) return refusal(400, `path is already in use at ${name}/`);
     this.mounts.set(`${name}/`, { type: String(type), options: options as object });
     this.upgrading = 1;
+    return done;
+  }
+
+  #logInAt(name: string, { type }: Record<string, unknown>): VaultResponse {
+    if (this.logins.has(`${name}/`)) return refusal(400, `path is already in use at ${name}/`);
+    this.logins.set(`${name}/`, { type: String(type) });
     return done;
   }
 

@@ -203,7 +203,10 @@ export class FakeVault {
       return { status: 204, body: {} };
     }
     if (call === "POST sys/storage/raft/snapshot-force") return this.#restore(token, storage);
-    if (call === "GET sys/auth") return { status: 200, body: { data: storage.approle ? { "approle/": {} } : {} } };
+    if (call === "GET sys/auth") {
+      const logins = Object.fromEntries(storage.groundwork.logins);
+      return { status: 200, body: { data: { ...(storage.approle ? { "approle/": {} } : {}), ...logins } } };
+    }
     if (call === `${role}/secret-id/lookup`) {
       const known = storage.secretIds.has(input["secret_id"] ?? "");
       return known ? { status: 200, body: { data: {} } } : { status: 204, body: {} };

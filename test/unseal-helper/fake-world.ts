@@ -18,7 +18,7 @@ const { vaultAppRole } = deriveSecrets(MASTER_KEY);
 export const CREDENTIALS = vaultAppRole("pulumi");
 export const READERS = { backup: vaultAppRole("backup"), ci: vaultAppRole("ci") };
 export const TARGET = { address: "vm.test", user: "root", port: 22, hostKey: "ssh-ed25519 AAAA" };
-export const ENSURE = { target: TARGET, credentials: CREDENTIALS, readers: READERS };
+export const ENSURE = { target: TARGET, credentials: CREDENTIALS, readers: READERS, jobLogin: "actions" };
 export const SHARE_FILE = "keys/stacks/prod.shares.json";
 
 // Thousands of initialisations: PGP itself is tested in pgp.test.ts and against the real Vault.

@@ -92,6 +92,13 @@ describe("the program", { timeout: 60_000 }, () => {
     expect(JSON.parse(second.stdout)).toMatchObject({ actions: [], version: "0.0.0" });
     const third = await helper("ensure --json --readers ci,backup");
     expect(JSON.parse(third.stdout)).toMatchObject({ actions: ["secret id of ci made", "secret id of backup made"] });
+    const fourth = await helper("ensure --json --job-login actions --readers ci,backup");
+    expect(JSON.parse(fourth.stdout)).toMatchObject({ actions: ["login of jobs actions made"] });
+    expect(await helper("ensure --job-login auth/jobs")).toEqual({
+      code: EXIT.usage,
+      stdout: "",
+      stderr: 'error: --job-login: not the path of a login: "auth/jobs"\nhint: --job-login actions\n',
+    });
     expect(JSON.parse((await helper("ensure --json --readers consumer-x --remove-consumers")).stdout)).toMatchObject({
       actions: ["secret id of consumer-x made"],
     });

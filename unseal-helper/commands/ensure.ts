@@ -16,10 +16,11 @@ export const ensureCommand: Command = {
   summary: "initialise if it is empty, open it, give the Pulumi program its AppRole and what it builds on",
   description:
     "Goes on wherever an earlier run stopped, and changes nothing where nothing is missing: two audit devices, the KV\n" +
-    "store, and a secret id for each AppRole of --readers. Takes nothing away but, with --remove-consumers, what\n" +
-    "consumers had that --readers does not name. Records where Vault runs, so that later commands need neither --host\n" +
-    "nor --host-key.",
+    "store, the login --job-login, and a secret id for each AppRole of --readers. Takes nothing away but, with\n" +
+    "--remove-consumers, what consumers had that --readers does not name. Records where Vault runs, so that later\n" +
+    "commands need neither --host nor --host-key.",
   options: {
+    "job-login": { type: "string", value: "NAME", summary: "path below auth/ where jobs of the forge log in by JWT" },
     readers: { type: "string", value: "NAME,…", summary: "AppRoles that are given their derived secret id" },
     "remove-consumers": { type: "boolean", summary: "take the AppRoles of consumers that are not among --readers" },
     ...NEW_EPOCH,
@@ -41,6 +42,7 @@ export const ensureCommand: Command = {
       target,
       credentials,
       readers,
+      jobLogin: jobLoginOf(values["job-login"]),
       removeConsumers,
       seed,
       newEpoch: values["new-epoch"] === true,
@@ -62,4 +64,11 @@ function readersOf({ secrets }: Session, list: string | boolean | undefined): Re
   const bad = names.find((name) => !/^[a-z][a-z0-9-]*$/.test(name));
   if (bad === undefined) return Object.fromEntries(names.map((name) => [name, secrets.vaultAppRole(name)]));
   throw new UserError(`--readers: not the name of an AppRole: "${bad}"`, "--readers operator,backup", EXIT.usage);
+}
+
+/** @throws UserError (usage) for what cannot be the path of a login */
+function jobLoginOf(name: string | boolean | undefined): string | undefined {
+  if (typeof name !== "string") return undefined;
+  if (/^[a-z][a-z0-9-]*$/.test(name)) return name;
+  throw new UserError(`--job-login: not the path of a login: "${name}"`, "--job-login actions", EXIT.usage);
 }

@@ -7,7 +7,7 @@ import { requireObject } from "./vault-json.ts";
 export function vaultEndpoint(clients: VaultClients): Driver {
   const body = (inputs: Properties): Properties => JSON.parse(text(inputs["dataJson"])) as Properties;
   return {
-    inputs: ["path", "dataJson", "disableRead"],
+    inputs: ["path", "dataJson", "disableRead", "disableDelete"],
     replaceOn: ["path"],
     secretOutputs: ["dataJson"],
     needsProvider: true,
@@ -21,6 +21,8 @@ export function vaultEndpoint(clients: VaultClients): Driver {
       await clients.get(context).write(text(inputs["path"]), body(inputs));
       return existing.outputs;
     },
-    remove: ({ inputs }, context) => clients.get(context).remove(text(inputs["path"])),
+    remove: async ({ inputs }, context) => {
+      if (inputs["disableDelete"] !== true) await clients.get(context).remove(text(inputs["path"]));
+    },
   };
 }
