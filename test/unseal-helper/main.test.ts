@@ -109,7 +109,7 @@ describe("the program", { timeout: 60_000 }, () => {
     expect(await helper("ensure --remove-consumers")).toEqual({
       code: EXIT.usage,
       stdout: "",
-      stderr: "error: --remove-consumers needs --readers\nhint: --readers operator,backup\n",
+      stderr: "error: --remove-consumers: needs --readers\nhint: --readers operator,backup\n",
     });
     expect(await helper("ensure --readers ci,Ops")).toEqual({
       code: EXIT.usage,

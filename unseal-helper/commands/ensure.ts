@@ -36,7 +36,7 @@ export const ensureCommand: Command = {
     const readers = readersOf(session, values["readers"]);
     const removeConsumers = values["remove-consumers"] === true;
     if (removeConsumers && values["readers"] === undefined)
-      throw new UserError("--remove-consumers needs --readers", "--readers operator,backup", EXIT.usage);
+      throw new UserError("--remove-consumers: needs --readers", "--readers operator,backup", EXIT.usage);
     const seed = openSeed(session, context.around.childEnvironment);
     const args = {
       target,
