@@ -340,7 +340,7 @@ describe("while repositories are written to all the time", () => {
     return bad.split("\n").filter(Boolean).length;
   }
 
-  test(`every repository of ${String(RUNS)} sets is whole`, async () => {
+  test(`every repository of ${String(RUNS)} sets is whole`, { timeout: (20 + RUNS) * 60_000 }, async () => {
     const found: unknown[] = [];
     for (let index = 0; index < RUNS; index += 1) {
       const { outcome, reason, commit } = await backup();
