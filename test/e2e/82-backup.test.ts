@@ -291,7 +291,8 @@ test("repositories are packed between backups, and by nobody else", async () => 
 
 describe("while repositories are written to all the time", () => {
   const RUNS = Number(process.env["FOUNDATION_BACKUP_RUNS"] ?? 3);
-  const NAIVE = 3;
+  /** Of the negative control: so many, and more as long as chance was kind to all of them. */
+  const NAIVE = { atLeast: 3, atMost: 12 };
   const REPOSITORIES = "/var/lib/gitea/git/repositories/load";
   /** On the disk: behind /tmp is memory. */
   const FSCK = "/var/lib/gitea/tmp/fsck";
@@ -357,7 +358,7 @@ describe("while repositories are written to all the time", () => {
   test("the negative control: files as restic finds them are corrupt, and restic calls that a success", async () => {
     const results: number[] = [];
     await onVm(`docker exec forgejo rm -f ${REPOSITORIES}/slowly`);
-    for (let index = 0; index < NAIVE; index += 1) {
+    while (results.length < NAIVE.atLeast || (Math.max(...results) === 0 && results.length < NAIVE.atMost)) {
       const output = await onVm(
         `${restic("backup --json --host naive --tag naive /sources/forgejo/git/repositories/load")} || true`,
       );
