@@ -22,7 +22,12 @@ const EMPTY = "%";
 function encode(part: string): string {
   if (part === "") return EMPTY;
   if (part === "." || part === "..") return part.replaceAll(".", "%2E");
-  return encodeURIComponent(part).replace(
+  return percentEncode(part);
+}
+
+/** Escapes everything but letters, digits and `-._~` (RFC 3986, as S3 signatures count it too). */
+export function percentEncode(text: string): string {
+  return encodeURIComponent(text).replace(
     /[!'()*]/g,
     (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`,
   );

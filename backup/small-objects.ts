@@ -1,5 +1,6 @@
 import type { IncomingMessage } from "node:http";
 import type { S3Client } from "@aws-sdk/client-s3";
+import { percentEncode } from "./mirror-path.ts";
 
 /** Up to here an object is held in memory, several at once. */
 export const SMALL_BYTES = 1024 * 1024;
@@ -14,12 +15,14 @@ export const SMALL_BYTES = 1024 * 1024;
 export function openSmallObjects(client: S3Client, endpoint: string) {
   const { protocol, hostname, port, host } = new URL(endpoint);
   const server = { protocol, hostname, ...(port === "" ? {} : { port: Number(port) }) };
+  // The credentials stay as they are, and the client makes a new signer each time that it is asked for one.
+  let signer: ReturnType<typeof client.config.signer> | undefined;
   return async (bucket: string, key: string): Promise<Buffer | undefined> => {
-    const path = `/${bucket}/${key.split("/").map(encodeSegment).join("/")}`;
+    const path = `/${bucket}/${key.split("/").map(percentEncode).join("/")}`;
     const headers = { host, "x-amz-content-sha256": "UNSIGNED-PAYLOAD" };
     try {
-      const signer = await client.config.signer();
-      const request = await signer.sign({ method: "GET", ...server, path, headers, query: {} });
+      signer ??= client.config.signer();
+      const request = await (await signer).sign({ method: "GET", ...server, path, headers, query: {} });
       const { response } = (await client.config.requestHandler.handle(request)) as { response: Answer };
       const chunks: Buffer[] = [];
       for await (const chunk of response.body) chunks.push(chunk as Buffer);
@@ -36,9 +39,4 @@ interface Answer {
   readonly statusCode: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly body: IncomingMessage;
-}
-
-/** As a signature counts it: everything but letters, digits and `-._~` is escaped. */
-function encodeSegment(segment: string): string {
-  return encodeURIComponent(segment).replace(/[!'()*]/g, (sign) => `%${sign.charCodeAt(0).toString(16).toUpperCase()}`);
 }
