@@ -39,14 +39,16 @@ export interface Sizing {
 
 /**
  * The one table of sizes. RustFS keeps 2 GiB even in `s`: smaller limits were killed for memory under load
- * (its working set is 300–1100 MiB); a limit is a ceiling and costs nothing while unused.
+ * (its working set is 300–1100 MiB); a limit is a ceiling and costs nothing while unused. Forgejo needs 2 GiB for two
+ * uploads of unknown length at once (avatars, archives, logs and artifacts of jobs): its S3 client (minio-go,
+ * putObjectMultipartStreamNoLength) sets 528 MiB aside for each, and 1 GiB was killed when two organisations were made, one after the other.
  */
 export const SIZES = {
   s: {
     postgres: { memoryMiB: 768, sharedMemoryMiB: 128, sharedBuffersMiB: 128, maxConnections: 50 },
     rustfs: { memoryMiB: 2048 },
     vault: { memoryMiB: 512 },
-    forgejo: { memoryMiB: 1024, databaseConnections: 20 },
+    forgejo: { memoryMiB: 2048, databaseConnections: 20 },
     runner: { memoryMiB: 256, job: { memoryMiB: 1024, cpus: 1, processes: 1024, diskMiB: 6144 } },
     caddy: { memoryMiB: 256 },
     backup: { memoryMiB: 768 },

@@ -100,6 +100,11 @@ function serviceArgs({ image, volume, limits, forge, withBackup }: ForgejoArgs, 
     image,
     files,
     memoryMiB: limits.memoryMiB,
+    environment: {
+      ...SERVICE.environment,
+      // Go lets garbage grow as large as what is in use, and a buffer of its S3 client is half a gigabyte (sizing.ts).
+      GOMEMLIMIT: `${String(Math.floor(limits.memoryMiB * 0.8))}MiB`,
+    },
     volumes: { "/var/lib/gitea": volume },
     ports: [{ internal: 2222, external: forge.sshPort }],
     networks: [...NETWORKS, ...(withBackup ? [{ network: "forgejo-backup" as const }] : [])],

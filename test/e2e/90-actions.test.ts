@@ -25,7 +25,9 @@ beforeAll(async () => {
 });
 
 let seconds = 0;
-afterAll(() => {
+afterAll(async () => {
+  // Logs, artifacts and pictures of new organisations take half a gigabyte of its memory each.
+  expect(await onVm("docker inspect forgejo --format '{{.RestartCount}}'"), "the forge was killed").toBe("0\n");
   console.log(
     `first green run ${seconds.toFixed(1)} s; hostile: ${String(attempts)} attempts, ${String(successes)} successes`,
   );

@@ -237,7 +237,7 @@ describe("a change of the configuration changes what it is about and nothing els
         "Command forgejo-files: stdin",
         "Command preflight: environment, triggers",
         "Container caddy: memory, memorySwap",
-        "Container forgejo: labels, memory, memorySwap",
+        "Container forgejo: envs, labels, memory, memorySwap",
         "Container postgres: command, memory, memorySwap, shmSize",
         "Container rustfs: memory, memorySwap",
         "Container vault: memory, memorySwap",

@@ -8,7 +8,7 @@ const base64 = (text: string): string => Buffer.from(text).toString("base64");
 
 export const secretBreakages: Breakages = {
   "secrets: none in clear in an input": [
-    [(g) => g.get(FORGEJO).inputs.envs.push(`PASSWD=${password}`), "Container forgejo: envs[3] shows a secret"],
+    [(g) => g.get(FORGEJO).inputs.envs.push(`PASSWD=${password}`), "Container forgejo: envs[4] shows a secret"],
     [
       (g) =>
         (g.get(FORGEJO).inputs.command = ["-c", base64(`x${password}`), base64(`xx${password}`), base64(password)]),
