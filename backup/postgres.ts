@@ -81,7 +81,8 @@ async function check(job: Job, file: string, database: string): Promise<void> {
 }
 
 async function dumpGlobals(job: Job): Promise<void> {
-  const args = ["--globals-only", "--no-role-passwords"];
+  // By itself it would go to `postgres` or `template1`, into which nobody gets but the superuser.
+  const args = ["--globals-only", "--no-role-passwords", `--database=${ROLE}`];
   const { exitCode, stdout, stderr } = await job.effects.run("pg_dumpall", args, options(job, QUERY_SECONDS));
   if (exitCode !== 0) throw failed("roles", stderr);
   // A newer pg_dumpall writes a random word into its output, to keep psql from being tricked by it.

@@ -40,7 +40,7 @@ describe("a run", () => {
       `pg_restore ${world.roots.state}/stage/pg/backup.dump.${last.run}.new`,
       "psql forgejo",
       `pg_restore ${world.roots.state}/stage/pg/forgejo.dump.${last.run}.new`,
-      "pg_dumpall --no-role-passwords",
+      "pg_dumpall --database=backup",
       "download packages/ab/cd/abcd",
       "download lfs/12/34/5678",
       "download foundation/backup-canary",

@@ -266,7 +266,12 @@ bomb 2>/dev/null; sleep 3; true`;
     const after = await forge.run(repository, oneStep("echo SAYS alive"));
     expect(said(after), logs(after)).toEqual(["alive"]);
     const states = await onVm("docker ps --format '{{.Names}} {{.Status}}'");
-    expect(states.split("\n").filter((line) => !line.includes("(healthy)"))).toEqual([]);
+    expect(
+      states
+        .trim()
+        .split("\n")
+        .filter((line) => !line.includes("(healthy)")),
+    ).toEqual([]);
   });
 });
 

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import type { VerifyContext } from "../../cli/verify/context.ts";
 import { loginToVault } from "../../cli/vault-client.ts";
+import { committed } from "./backup-job.ts";
 import { attemptsOf, type Attempts, type Issued } from "./consumer-access.ts";
 import { openVerifyContext } from "./context.ts";
 import { engine, files, foundation, onVm, readConfig, until, writeConfig } from "./rig.ts";
@@ -134,6 +135,11 @@ test("each consumer gets what it was granted and nothing else", async () => {
 });
 
 test("a second up changes nothing", async () => expect(await deploy(consumers)).toEqual([]));
+
+test("a backup has their databases", async () => {
+  const { commit } = await committed();
+  expect(commit.postgres.databases.map(({ name }) => name).sort()).toEqual(["alpha", "backup", "beta", "forgejo"]);
+});
 
 test("the kit has what was issued where it is revealed, and nothing of it otherwise", async () => {
   const { forge, vault } = await issuedTo("alpha");
