@@ -5,14 +5,19 @@ import type { VerifyContext } from "../../cli/verify/context.ts";
 import { api } from "./load/issues.ts";
 import { files, must, paths, readConfig, sandbox, writeConfig } from "./rig.ts";
 
-/** Brings the rig up with a runner whose jobs have rootless containers. @param further configuration, by full key */
+/**
+ * Brings the rig up with a runner whose jobs have rootless containers, or what FOUNDATION_RUNNER_ISOLATION says.
+ *
+ * @param further configuration, by full key
+ */
 export async function upWithRunner(further: Readonly<Record<string, unknown>> = {}): Promise<void> {
   const up = async (): Promise<void> => {
     const { code, stderr } = await sandbox(["up", "--no-verify"]);
     if (code !== 0) throw new Error(stderr);
   };
   if (!existsSync(files.config)) await up();
-  const runner = { enabled: true, isolation: "rootless" };
+  const isolation = process.env["FOUNDATION_RUNNER_ISOLATION"] ?? "rootless";
+  const runner = { enabled: true, isolation };
   writeConfig(files.config, { ...readConfig(), "foundation:runner": runner, ...further });
   await up();
 }
