@@ -49,23 +49,14 @@ export interface StoredObject {
   readonly tag: string;
 }
 
-/**
- * Fetches an object into a new file.
- *
- * @param bytes what a listing has said of its size
- * @returns false where the object is gone
- */
-export type Download = (bucket: string, key: string, path: string, bytes?: number) => Promise<boolean>;
-
 /** An S3 server. */
 export interface ObjectStore {
   list(bucket: string): AsyncIterable<StoredObject>;
-  readonly download: Download;
   /**
-   * For many objects: downloads by several threads, which are there for as long as the work lasts. To fetch a small
-   * object is mostly computing, and one thread has one core.
+   * @param bytes what a listing has said of its size
+   * @returns false where the object is gone
    */
-  readonly withThreads: <T>(work: (download: Download) => Promise<T>) => Promise<T>;
+  download(bucket: string, key: string, path: string, bytes?: number): Promise<boolean>;
   put(bucket: string, key: string, text: string): Promise<void>;
 }
 

@@ -1,11 +1,9 @@
 import { randomUUID } from "node:crypto";
 import { statfs } from "node:fs/promises";
 import { setTimeout as sleep } from "node:timers/promises";
-import { isMainThread } from "node:worker_threads";
 import { EXIT, UserError, type ExitCode } from "../errors.ts";
 import { parseCommandLine } from "./command-line.ts";
 import { execute } from "./commands.ts";
-import { answerDownloads } from "./download-threads.ts";
 import type { Effects } from "./effects.ts";
 import { createLock, createRun } from "./exec.ts";
 import { goMemory } from "./go-memory.ts";
@@ -31,7 +29,7 @@ function realEffects(plan: Plan, credentials: S3Keys, interrupted: AbortSignal):
   return {
     run: createRun({ PATH: process.env["PATH"], HOME: "/tmp", ...goMemory(process.constrainedMemory()) }, interrupted),
     request: httpRequest,
-    objects: objectStore({ endpoint: endpoints.s3, region, accessKeyId, secretAccessKey }, new URL(import.meta.url)),
+    objects: objectStore({ endpoint: endpoints.s3, region, accessKeyId, secretAccessKey }),
     lock: createLock(interrupted),
     freeBytes: async (path) => {
       const { bavail, bsize } = await statfs(path);
@@ -86,9 +84,7 @@ async function restore(argv: readonly string[], interrupted: AbortSignal): Promi
 }
 
 try {
-  // The image holds one file, so its threads start here as well.
-  if (!isMainThread) answerDownloads((login) => objectStore(login, new URL(import.meta.url)));
-  else process.exitCode = await main(process.argv.slice(2));
+  process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   if (!(error instanceof UserError)) throw error;
   console.error(`error: ${error.message}\nhint: ${error.hint}`);

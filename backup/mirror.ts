@@ -1,7 +1,7 @@
 import { mkdir, readFile, rename, rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { UserError } from "../errors.ts";
-import type { Download, StoredObject } from "./effects.ts";
+import type { StoredObject } from "./effects.ts";
 import { measure, replaceFile } from "./files.ts";
 import type { Job } from "./job.ts";
 import { mirrorPath } from "./mirror-path.ts";
@@ -10,9 +10,6 @@ import { inParallel } from "./parallel.ts";
 
 /** Key of the object that holds the id of the last run. The forge has no such key and ignores it. */
 export const CANARY_KEY = "foundation/backup-canary";
-
-/** Objects from which on threads are worth their start, which takes as long as a few hundred of them. */
-const MANY = 1000;
 
 /** A bucket as it was listed. */
 export interface MirroredBucket {
@@ -53,16 +50,13 @@ export async function mirrorBucket(job: Job, bucket: string): Promise<MirroredBu
     const wanted = listed.filter(({ object }) => !current.has(object));
     const totalBytes = wanted.reduce((sum, { object }) => sum + object.bytes, 0);
     const progress = new Progress(effects, `s3 ${bucket}`, totalBytes);
-    const fetchAll = (download: Download): Promise<void> =>
-      inParallel(wanted, async ({ object, path }) => {
-        const known = isImmutable(job.plan, bucket, object.key) && index.has(object.key);
-        const fetch = (partial: string) => download(bucket, object.key, partial, object.bytes);
-        const result = await fetchObject(job, fetch, { path: join(directory, path), keep: known });
-        if (result === "copied") index.set(object.key, object.tag);
-        if (result === "overwritten") overwritten.push(object.key);
-        progress.add(object.bytes);
-      });
-    await (wanted.length < MANY ? fetchAll(effects.objects.download) : effects.objects.withThreads(fetchAll));
+    await inParallel(wanted, async ({ object, path }) => {
+      const known = isImmutable(job.plan, bucket, object.key) && index.has(object.key);
+      const result = await fetchObject(job, bucket, object, { path: join(directory, path), keep: known });
+      if (result === "copied") index.set(object.key, object.tag);
+      if (result === "overwritten") overwritten.push(object.key);
+      progress.add(object.bytes);
+    });
   } catch (error) {
     throw failure(bucket, error);
   } finally {
@@ -95,12 +89,13 @@ function isImmutable({ databases }: Job["plan"], bucket: string, key: string): b
 /** @param keep a copy of before, unless the new content is the same */
 async function fetchObject(
   { effects, layout, run }: Job,
-  fetch: (partial: string) => Promise<boolean>,
+  bucket: string,
+  object: StoredObject,
   { path, keep }: { path: string; keep: boolean },
 ): Promise<"copied" | "gone" | "overwritten"> {
   const partial = join(layout.mirrors, `.${run}.${effects.newId()}.new`);
   try {
-    if (!(await fetch(partial))) return "gone";
+    if (!(await effects.objects.download(bucket, object.key, partial, object.bytes))) return "gone";
     const before = keep ? await measure(path).catch(() => undefined) : undefined;
     if (before !== undefined && before.sha256 !== (await measure(partial)).sha256) {
       await rm(partial);

@@ -2,7 +2,6 @@ import { createWriteStream, writeFileSync } from "node:fs";
 import type { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { GetObjectCommand, ListObjectsV2Command, PutObjectCommand, S3Client } from "@aws-sdk/client-s3";
-import { withDownloadThreads } from "./download-threads.ts";
 import type { ObjectStore } from "./effects.ts";
 import { openSmallObjects, SMALL_BYTES } from "./small-objects.ts";
 
@@ -18,13 +17,8 @@ const CONNECT_MS = 5000;
 /** Of silence, not in all. */
 const ANSWER_MS = 60_000;
 
-/**
- * An S3 server, by path-style addresses and nothing that only some servers have.
- *
- * @param threadEntry a module that calls {@link answerDownloads} where it is not the main thread
- */
-export function objectStore(login: S3Login, threadEntry: URL): ObjectStore {
-  const { endpoint, region, ...credentials } = login;
+/** An S3 server, by path-style addresses and nothing that only some servers have. */
+export function objectStore({ endpoint, region, ...credentials }: S3Login): ObjectStore {
   const client = new S3Client({
     endpoint,
     region,
@@ -66,7 +60,6 @@ export function objectStore(login: S3Login, threadEntry: URL): ObjectStore {
         throw error;
       }
     },
-    withThreads: (work) => withDownloadThreads(threadEntry, login, work),
     async put(bucket, key, text) {
       await client.send(new PutObjectCommand({ Bucket: bucket, Key: key, Body: text }));
     },

@@ -48,8 +48,7 @@ afterAll(() => {
   server.close();
   rmSync(directory, { recursive: true });
 });
-const ENTRY = new URL("../../backup/main.ts", import.meta.url);
-const store = () => objectStore({ endpoint, region: "us-east-1", accessKeyId: "a", secretAccessKey: "s" }, ENTRY);
+const store = () => objectStore({ endpoint, region: "us-east-1", accessKeyId: "a", secretAccessKey: "s" });
 
 test("lists all pages, path-style", async () => {
   const found = [];
@@ -104,54 +103,6 @@ describe("a small object", () => {
 
   test("never replaces a file", async () => {
     expect(await requests("a", "small")).toEqual(["Error", ["GET /forgejo/a"]]);
-  });
-});
-
-describe("threads", () => {
-  const connections = (): Promise<number> =>
-    new Promise((resolve, reject) => {
-      server.getConnections((error, count) => (error ? reject(error) : resolve(count)));
-    });
-
-  test("download as the store does, an object that is gone and a file that is there included", async () => {
-    const results = await store().withThreads(async (download) => {
-      const one = (key: string, path: string): Promise<unknown> =>
-        download("forgejo", key, join(directory, path), 3).catch(({ code, message }: NodeJS.ErrnoException) => [
-          code,
-          message,
-        ]);
-      return [await Promise.all([one("a", "t1"), one("gone", "t2"), one("b/ü", "t3")]), await one("a", "t1")];
-    });
-    const exists = `EEXIST: file already exists, open '${join(directory, "t1")}'`;
-    expect(results).toEqual([
-      [true, false, true],
-      ["EEXIST", exists],
-    ]);
-    expect(["t1", "t3"].map((name) => readFileSync(join(directory, name), "utf8"))).toEqual(["one", "one"]);
-  });
-
-  test("end with the work, whatever becomes of it", async () => {
-    server.closeAllConnections();
-    const work = store().withThreads(async (download) => {
-      await download("forgejo", "a", join(directory, "t4"), 3);
-      expect(await connections()).toBe(1);
-      throw new Error("the work failed");
-    });
-    await expect(work).rejects.toThrow("the work failed");
-    // A thread that goes on keeps its connection.
-    await expect.poll(connections, { timeout: 2000 }).toBe(0);
-  });
-
-  test("that cannot start are an error, not a wait without end", async () => {
-    const nowhere = new URL("./no-such-module.ts", import.meta.url);
-    const { withThreads } = objectStore({ endpoint, region: "r", accessKeyId: "a", secretAccessKey: "s" }, nowhere);
-    const work = withThreads((download) => download("forgejo", "a", join(directory, "t5"), 3));
-    await expect(work).rejects.toThrow("Cannot find module");
-    const later = withThreads(async (download) => {
-      await download("forgejo", "a", join(directory, "t5"), 3).catch(() => undefined);
-      return download("forgejo", "a", join(directory, "t5"), 3);
-    });
-    await expect(later).rejects.toThrow("Cannot find module");
   });
 });
 

@@ -138,13 +138,6 @@ describe("a run", () => {
     });
   });
 
-  it("fetches many objects by threads, which do not outlast them", async () => {
-    for (let i = 0; i < 1000; i++) world.objects.set(`packages/${String(i)}`, "x");
-    await backUp(await world.job());
-    const fetching = world.calls.filter((call) => /^(download|threads|no threads)/.test(call));
-    expect([fetching.at(0), fetching.length, fetching.at(-1)]).toEqual(["threads", 1005, "no threads"]);
-  });
-
   it("has the kit in it where there is one", async () => {
     mkdirSync(world.roots.kit);
     writeFileSync(join(world.roots.kit, "kit.json"), '{"version":1,"commit":"abc"}');

@@ -3,7 +3,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
-import type { Download, Effects, Finished, HttpAnswer, HttpRequest, RunOptions } from "../../backup/effects.ts";
+import type { Effects, Finished, HttpAnswer, HttpRequest, RunOptions } from "../../backup/effects.ts";
 import { openJob, type Job } from "../../backup/job.ts";
 import type { Plan } from "../../backup/plan.ts";
 import { tarArchive } from "../../cli/backup-image/tar.ts";
@@ -127,13 +127,6 @@ export class World {
   }
 
   effects(): Effects {
-    const download: Download = (_bucket, key, path) => {
-      this.mustHaveS3();
-      this.calls.push(`download ${key}`);
-      const text = this.objects.get(key);
-      if (text !== undefined) writeFileSync(path, text);
-      return Promise.resolve(text !== undefined);
-    };
     return {
       run: (program, args, options) => Promise.resolve(this.run(program, args, options)),
       request: (request) => this.request(request),
@@ -143,10 +136,12 @@ export class World {
           await Promise.resolve();
           for (const [key, text] of this.objects) yield { key, bytes: text.length, tag: sum(text) };
         }.bind(this),
-        download,
-        withThreads: async (work) => {
-          this.calls.push("threads");
-          return work(download).finally(() => this.calls.push("no threads"));
+        download: (_bucket, key, path) => {
+          this.mustHaveS3();
+          this.calls.push(`download ${key}`);
+          const text = this.objects.get(key);
+          if (text !== undefined) writeFileSync(path, text);
+          return Promise.resolve(text !== undefined);
         },
         put: async (_bucket, key, text) => {
           await Promise.resolve();
