@@ -114,6 +114,15 @@ clean_docker() { # OWNER
   docker network ls "${ours[@]}" | xargs -r docker network rm >/dev/null
 }
 
+remove_chains() { # COMMAND; those of firewall.sh
+  local chain
+  "$1" -D DOCKER-USER -j FOUNDATION 2>/dev/null || true
+  for chain in INPUT OUTPUT; do "$1" -D $chain -j FOUNDATION-$chain 2>/dev/null || true; done
+  # What one leads to can be deleted only when it is empty.
+  for chain in "" -INPUT -OUTPUT -JOBS; do "$1" -F "FOUNDATION$chain" 2>/dev/null || true; done
+  for chain in "" -INPUT -OUTPUT -JOBS; do "$1" -X "FOUNDATION$chain" 2>/dev/null || true; done
+}
+
 # What host.sh has set up. Docker, images that were pulled and the user's membership in its group stay.
 clean_host() {
   local unit=/etc/systemd/system/foundation-git-gc command dropin=/etc/systemd/system/docker.service.d/foundation.conf
@@ -123,11 +132,7 @@ clean_host() {
     rm -f /etc/ssh/sshd_config.d/10-foundation.conf
     systemctl reload ssh
   fi
-  for command in iptables ip6tables; do
-    "$command" -D DOCKER-USER -j FOUNDATION 2>/dev/null || true
-    "$command" -F FOUNDATION 2>/dev/null || continue
-    "$command" -X FOUNDATION
-  done
+  for command in iptables ip6tables; do remove_chains "$command"; done
   if sha256sum --status -c /var/lib/foundation/docker.sha256 2>/dev/null; then rm -f /etc/docker/daemon.json; fi
   if [ -e "$dropin" ]; then
     rm -f "$dropin"

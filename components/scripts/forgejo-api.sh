@@ -8,7 +8,22 @@ API=http://127.0.0.1:3000/api/v1
 # shellcheck disable=SC2034
 CONSUMERS=consumers.invalid
 
-forgejo() { docker exec -u 1000 forgejo forgejo "$@"; }
+# docker exec, and again where Docker could not start the command: exit code 126, with the reason on standard output.
+in_container() { # INPUT ARGUMENT...
+  local input=$1 output code attempt
+  shift
+  for attempt in 1 2 3; do
+    code=0
+    output=$(docker exec -i "$@" <<<"$input") || code=$?
+    [ "$code" = 126 ] || break
+    printf 'forgejo: attempt %s: %s\n' "$attempt" "$output" >&2
+    sleep 2
+  done
+  [ -z "$output" ] || printf '%s\n' "$output"
+  return "$code"
+}
+
+forgejo() { in_container "" -u 1000 forgejo forgejo "$@"; }
 
 fail() { # MESSAGE
   printf 'forgejo: %s\nhint: on the VM: docker logs --tail 50 forgejo\n' "$1" >&2
@@ -19,8 +34,9 @@ fail() { # MESSAGE
 call() {
   local data=() answer
   [ $# -lt 3 ] || data=("header = \"Content-Type: application/json\"" "data = \"${3//\"/\\\"}\"")
-  answer=$(printf '%s\n' "request = \"$1\"" "url = \"$API$2\"" "$AUTHORISATION" "${data[@]}" |
-    docker exec -i forgejo curl --silent --show-error --max-time 60 --write-out '\n%{http_code}' --config -)
+  data+=("request = \"$1\"" "url = \"$API$2\"" "$AUTHORISATION")
+  answer=$(in_container "$(printf '%s\n' "${data[@]}")" \
+    forgejo curl --silent --show-error --max-time 60 --write-out '\n%{http_code}' --config -)
   status=${answer##*$'\n'}
   body=${answer%$'\n'*}
 }

@@ -32,7 +32,8 @@ export class Redactor {
 
   #learnText(value: Value): void {
     if (typeof value === "object") {
-      for (const inner of Object.values(value ?? {})) this.#learnText(inner);
+      // What is called what it is ("repository": "repository", in Vault's claim_mappings) is a word of the field.
+      for (const [key, inner] of Object.entries(value ?? {})) if (inner !== key) this.#learnText(inner);
       return;
     }
     const secret = String(value);

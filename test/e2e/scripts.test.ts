@@ -54,10 +54,31 @@ b`);
 });
 
 describe.skipIf(!permitted)("firewall", () => {
-  const RULES = (ports: string[]): string => `-N DOCKER-USER
+  /** Networks that are not the internet, as iptables lists them. */
+  const NEIGHBOURS = {
+    iptables: [
+      ...["0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"],
+      ...["192.0.0.0/24", "192.168.0.0/16", "198.18.0.0/15", "224.0.0.0/3"],
+    ],
+    ip6tables: ["::1/128", "fc00::/7", "fe80::/10", "ff00::/8", "64:ff9b::/96"],
+  };
+  const REJECT = {
+    iptables: "REJECT --reject-with icmp-port-unreachable",
+    ip6tables: "REJECT --reject-with icmp6-port-unreachable",
+  };
+  const RULES = (ports: string[], command: keyof typeof NEIGHBOURS = "iptables"): string => `-N DOCKER-USER
 -N FOUNDATION
+-N FOUNDATION-INPUT
+-N FOUNDATION-JOBS
+-N FOUNDATION-OUTPUT
+-A INPUT -j FOUNDATION-INPUT
+-A OUTPUT -j FOUNDATION-OUTPUT
 -A DOCKER-USER -j FOUNDATION
 -A FOUNDATION -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
+-A FOUNDATION -i fnd-13 -o fnd-13 -j RETURN
+-A FOUNDATION -i fnd-13 -p udp -m udp --dport 53 -j RETURN
+-A FOUNDATION -i fnd-13 -p tcp -m tcp --dport 53 -j RETURN
+${NEIGHBOURS[command].map((network) => `-A FOUNDATION -d ${network} -i fnd-13 -j DROP\n`).join("")}\
 -A FOUNDATION -i docker0 -j RETURN
 -A FOUNDATION -i br-+ -j RETURN
 -A FOUNDATION -i fnd-+ -j RETURN
@@ -66,7 +87,12 @@ ${ports.map((port) => `-A FOUNDATION -p tcp -m conntrack --ctorigdstport ${port}
 -A FOUNDATION -o docker0 -j DROP
 -A FOUNDATION -o br-+ -j DROP
 -A FOUNDATION -o fnd-+ -j DROP
-`;
+-A FOUNDATION-INPUT -m conntrack --ctstate RELATED,ESTABLISHED -j RETURN
+-A FOUNDATION-INPUT -i fnd-13 -j DROP
+-A FOUNDATION-JOBS -p udp -m udp --dport 53 -j RETURN
+-A FOUNDATION-JOBS -p tcp -m tcp --dport 53 -j RETURN
+-A FOUNDATION-JOBS -m addrtype --dst-type LOCAL -j ${REJECT[command]}
+${NEIGHBOURS[command].map((network) => `-A FOUNDATION-JOBS -d ${network} -j ${REJECT[command]}\n`).join("")}`;
   const configure = (ports: string): string =>
     `mkdir -p /etc/foundation; echo 'PORTS="${ports}"' >/etc/foundation/firewall.conf\n`;
   const show = (command: string): string => `${command} -S | grep -v '^-P'\n`;
@@ -79,12 +105,12 @@ ${ports.map((port) => `-A FOUNDATION -p tcp -m conntrack --ctorigdstport ${port}
     });
   });
 
-  it("gives the same chains for IPv4 and IPv6, however often it runs", () => {
+  it("gives the chains of IPv4 and IPv6, however often it runs", () => {
     const twice = isolated(
       `${configure("80 443 2222")} ./firewall.sh; ./firewall.sh; ${show("iptables")} ${show("ip6tables")}`,
     );
-    const rules = RULES(["80", "443", "2222"]);
-    expect(twice).toEqual({ code: 0, stdout: rules + rules, stderr: "" });
+    const ports = ["80", "443", "2222"];
+    expect(twice).toEqual({ code: 0, stdout: RULES(ports) + RULES(ports, "ip6tables"), stderr: "" });
   });
 
   it("forgets a port that is no longer declared", () => {
