@@ -2,6 +2,8 @@ import { isRecord, isSecret, MASK, reveal, type Value } from "./values.ts";
 
 /** Shorter strings ("root", "5432") are parts of ordinary words; as secrets they would not be worth much. */
 const SHORTEST = 6;
+/** Among the values of an object or of JSON: a word of the field, such as `"user_claim": "repository"` of a role of Vault's. */
+const WORD = /^[a-z]{1,15}$/;
 
 /**
  * Removes known secrets from text. The drivers are written so that none gets into a message; this is for what others
@@ -32,8 +34,8 @@ export class Redactor {
 
   #learnText(value: Value): void {
     if (typeof value === "object") {
-      // What is called what it is ("repository": "repository", in Vault's claim_mappings) is a word of the field.
-      for (const [key, inner] of Object.entries(value ?? {})) if (inner !== key) this.#learnText(inner);
+      const members = Object.values(value ?? {}).filter((inner) => typeof inner !== "string" || !WORD.test(inner));
+      for (const inner of members) this.#learnText(inner);
       return;
     }
     const secret = String(value);
