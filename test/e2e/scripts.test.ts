@@ -248,6 +248,29 @@ hint: move its options away and run again: mv /etc/docker/daemon.json /etc/docke
   });
 });
 
+describe.skipIf(!permitted)("the forge's scripts", () => {
+  const inForge = (failures: number) =>
+    isolated(`. ./forgejo-api.sh; sleep() { :; }
+      docker() {
+        echo >>/run/calls
+        if [ "$(wc -l </run/calls)" -le ${String(failures)} ]; then echo "OCI runtime exec failed"; return 126; fi
+        cat; echo "$*"
+      }
+      in_container input forgejo curl || echo "exit $?"`);
+
+  it("ask Docker again where it could not start a command, with the same input", () => {
+    const { stdout, stderr } = inForge(1);
+    expect(stdout).toBe("input\nexec -i forgejo curl\n");
+    expect(stderr).toBe("forgejo: attempt 1: OCI runtime exec failed\n");
+  });
+
+  it("say why where it never could", () => {
+    const { stdout, stderr } = inForge(3);
+    expect(stdout).toBe("OCI runtime exec failed\nexit 126\n");
+    expect(stderr).toContain("forgejo: attempt 3: OCI runtime exec failed\n");
+  });
+});
+
 describe.skipIf(!permitted)("git gc at night", () => {
   const state = "/var/lib/docker/volumes/backup-data/_data/state";
   /** The script beside a Docker that says what it is asked for, and after `setup`. */
